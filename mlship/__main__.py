@@ -1,0 +1,53 @@
+"""The program: runs a command and turns errors into one red line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from mlship.errors import MlshipError
+
+
+def main() -> None:
+    """Run mlship. The exit codes are listed in the README."""
+    # Lets `finally` clean up when a supervisor stops us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    from mlship.cli import app
+
+    try:
+        app(prog_name="mlship")
+    except MlshipError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped.\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _fail(
+            MlshipError(f"{error.strerror or error}{where}", next="check the disk and its rights")
+        )
+    except Exception as error:
+        if os.environ.get("MLSHIP_TRACEBACK"):
+            raise
+        _fail(
+            MlshipError(
+                f"mlship stumbled over itself: {type(error).__name__}: {error}",
+                why="This is a bug in mlship, not in your project.",
+                next="run it again with MLSHIP_TRACEBACK=1 and report what it prints",
+            )
+        )
+
+
+def _fail(error: MlshipError) -> None:
+    from mlship.cli.console import show_error
+
+    show_error(error)
+    sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""``mlship deploy``: the manifests, on a cluster, waited for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlship.cli.options import DryRun, ProjectDir, Verbose
+
+if TYPE_CHECKING:
+    from mlship.commands.kubectl import Target
+    from mlship.runner import Runner
+
+
+def deploy(
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="A fixed count, without the autoscaler.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(help="[that of mlship.yaml]")] = None,
+    context: Annotated[str | None, typer.Option(help="Of the kubeconfig. [the current]")] = None,
+    image: Annotated[str | None, typer.Option(help="The image. [the last build]")] = None,
+    timeout: Annotated[int, typer.Option(min=1, help="Seconds for the rollout.")] = 300,
+    project: ProjectDir = Path(),
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+) -> None:
+    """Apply the manifests to a cluster and wait until the new pods serve."""
+    from mlship import manifests
+    from mlship.cli import console
+    from mlship.commands import kubectl
+    from mlship.errors import ToolFailed
+    from mlship.project import find
+
+    found = find(project)
+    config = found.config
+    image = image or found.image()
+    target = kubectl.Target("kubectl", context, namespace or config.namespace)
+    folder = manifests.write_overlay(
+        found.root, manifests.overlay(config, image, target.namespace, replicas)
+    )
+    runner = console.runner(verbose=verbose)
+    rendered = runner.ask(kubectl.kustomize(target.program, found.root, folder))
+    if rendered.code != 0:
+        raise ToolFailed("The manifests in k8s/ don't render", why=rendered.stderr.strip(),
+                         next="correct them; `kubectl kustomize k8s` shows the same")  # fmt: skip
+    steps = [kubectl.apply(target, found.root, folder)]
+    if replicas is not None:
+        steps.append(kubectl.delete_autoscaler(target, config.name))
+    wait = kubectl.rollout_status(target, config.name, timeout)
+    if dry_run:
+        # Comments, so that all of stdout is YAML that kubectl and validators take.
+        print(f"# cd {found.root}", *(f"# {step}" for step in [*steps, wait]), sep="\n")
+        print(rendered.stdout, end="")
+        return
+    _show_target(runner, target, image)
+    _show_changes(runner, kubectl.diff(target, found.root, folder))
+    for step in steps:
+        lines: list[str] = []
+        if runner.stream(step, lines.append) != 0:
+            raise refused(target, "\n".join(lines))
+        for line in lines:
+            console.out.print(line, style="dim")
+    if runner.foreground(wait) != 0:
+        raise _unfinished(runner, target, config.name, timeout)
+    console.out.print(f"[green]Deployed[/green] [bold]{image}[/bold]")
+    forward = target.command("port-forward", f"service/{config.name}", f"{config.port}:80")
+    console.out.print(f"[dim]Ask it:[/dim] {forward}  [dim]then[/dim]  mlship predict")
+
+
+def _show_target(runner: Runner, target: Target, image: str) -> None:
+    from mlship.cli import console
+    from mlship.commands import kubectl
+    from mlship.errors import ClusterError
+
+    context = target.context
+    if context is None:
+        answer = runner.ask(kubectl.current_context(target.program))
+        if answer.code != 0:
+            raise ClusterError(
+                "No cluster is chosen",
+                why="The kubeconfig has no current context.",
+                next="kubectl config use-context NAME, or mlship deploy --context NAME",
+            )
+        context = answer.stdout.strip()
+    for label, value in (
+        ("context", context), ("namespace", target.namespace), ("image", image),
+    ):  # fmt: skip
+        console.out.print(f"[dim]{label:<10}[/dim] [bold]{value}[/bold]")
+
+
+def _show_changes(runner: Runner, command: object) -> None:
+    from rich.text import Text
+
+    from mlship.cli import console
+    from mlship.runner import Command
+
+    assert isinstance(command, Command)
+    answer = runner.ask(command)
+    if answer.code == 0:
+        console.out.print("[dim]changes    none[/dim]")
+        return
+    if answer.code > 1 or not answer.stdout:
+        # Say, a first deployment into a namespace that is not there: apply tells it better.
+        return
+    for line in answer.stdout.splitlines():
+        if line.startswith(("+", "-")) and not line.startswith(("+++", "---")):
+            console.out.print(Text(line, style="green" if line[0] == "+" else "red"))
+
+
+def refused(target: Target, output: str) -> Exception:
+    """Return the error for what kubectl printed when it could not apply."""
+    from mlship.errors import ClusterError
+
+    known = {
+        "refused": ("The cluster can't be reached", "start it, or choose another with --context"),
+        "no such host": ("The cluster can't be reached", "check the kubeconfig's server address"),
+        "i/o timeout": ("The cluster can't be reached", "check the network or the VPN"),
+        "does not exist": ("There is no such context", "kubectl config get-contexts"),
+        "Unauthorized": ("The cluster does not accept your credentials", "log in again"),
+        "forbidden": ("You may not do this on the cluster", "ask for the rights named above"),
+        "namespaces": (
+            f"There is no namespace {target.namespace}",
+            f"{target.program} create namespace {target.namespace}",
+        ),
+        "conflict": (
+            "Another manager owns fields that mlship sets",
+            "look at the fields above; --force-conflicts of kubectl apply takes them over",
+        ),
+    }
+    for mark, (what, next_step) in known.items():
+        if mark in output:
+            return ClusterError(what, why=_last(output), next=next_step)
+    return ClusterError("The cluster refused the manifests", why=_last(output),
+                        next="correct the file in k8s/ that it names")  # fmt: skip
+
+
+def _last(output: str) -> str:
+    return "\n".join(output.strip().splitlines()[-6:])
+
+
+def _unfinished(runner: Runner, target: Target, name: str, timeout: int) -> Exception:
+    from mlship.commands import kubectl
+    from mlship.errors import ClusterError
+    from mlship.pods import troubles
+
+    answer = runner.ask(kubectl.pods(target, name))
+    reasons = troubles(json.loads(answer.stdout)) if answer.code == 0 else [answer.stderr]
+    return ClusterError(
+        f"The rollout did not finish within {timeout} s; the former pods still serve",
+        why="\n".join(reasons),
+        next=str(target.command("rollout", "undo", f"deployment/{name}")),
+    )

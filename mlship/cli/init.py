@@ -1,0 +1,104 @@
+"""``mlship init``: read a model, write a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mlship.cli.options import Verbose
+
+if TYPE_CHECKING:
+    from mlship.ownership import Changes
+    from mlship.plan import Plan
+
+Server = Literal["fastapi", "flask"]
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="Names the folder, the image and the service.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="The trained model: .onnx, .joblib or .pkl. Without it: iris."),
+    ] = None,
+    server: Annotated[Server | None, typer.Option(help="The server to write. [fastapi]")] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A value of mlship.yaml. Repeatable."),
+    ] = None,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a project; your own files stay.")
+    ] = False,
+    no_lock: Annotated[
+        bool, typer.Option("--no-lock", help="Leave the lock files for later (no network).")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Read a model and write a project that serves it."""
+    from mlship import lock, names, plan, scaffold, settings
+    from mlship.cli import console
+    from mlship.errors import ToolFailed
+
+    target = Path.cwd() / names.check(name)
+    scaffold.check_target(target, force=force)
+    given = settings.parse(values or [])
+    if server is None and not no_input and console.interactive() and not plan.former(target):
+        server = typer.prompt("Server", default="fastapi", type=_server)
+    planned = plan.make(target, model, server, given)
+    runner = console.runner(verbose=verbose)
+
+    def finish(project: Path) -> None:
+        if no_lock:
+            return
+        try:
+            with console.err.status("Locking the libraries with their hashes"):
+                lock.lock(project, planned.config.python, runner)
+        except ToolFailed as error:
+            console.warn(f"{error.what}; `mlship serve` and `mlship build` will try again.")
+            console.note(error.why)
+
+    done = scaffold.scaffold(planned.card, planned.context(), target, force=force, finish=finish)
+    _show(planned, target, done.changes)
+
+
+def _server(text: str) -> str:
+    if text not in ("fastapi", "flask"):
+        raise typer.BadParameter("fastapi or flask")
+    return text
+
+
+def _show(planned: Plan, target: Path, changes: Changes) -> None:
+    from rich.text import Text
+
+    from mlship.cli import console
+    from mlship.cli.tree import file_tree
+    from mlship.plan import BUNDLED_MODEL
+
+    card = planned.card
+    source = "the bundled iris model" if card.path == BUNDLED_MODEL else str(card.path)
+    console.out.print(Text.assemble("Read ", (source, "bold"), f": {card.description}"))
+    console.out.print(
+        Text(
+            f"{card.task}, {len(card.features)} features"
+            + (f", {len(card.classes)} classes" if card.classes else "")
+            + f"; Python {planned.config.python} ({planned.python_reason})",
+            style="dim",
+        )
+    )
+    for warning in card.warnings:
+        console.warn(warning)
+    console.out.print(file_tree(target.name, changes))
+    if changes.kept:
+        console.warn(
+            f"kept {len(changes.kept)} file(s) that are not mlship's or were edited: "
+            f"{', '.join(changes.kept)}. To take mlship's version, delete them and run this again."
+        )
+    console.out.print("Next:", style="bold")
+    for command, does in (
+        (f"cd {target.name} && mlship serve", "run the server here"),
+        ("mlship build", "make the image"),
+        (f"mlship deploy --replicas {planned.config.replicas}", "put it on your cluster"),
+    ):
+        console.out.print(Text.assemble("  ", (f"{command:<34}", "cyan"), (does, "dim")))

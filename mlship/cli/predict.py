@@ -1,0 +1,67 @@
+"""``mlship predict``: ask a running service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlship.cli.options import ProjectDir
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def predict(
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="A .csv or .json. [sample.json]")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="The service. [this machine]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    project: ProjectDir = Path(),
+) -> None:
+    """Send the sample, or a file, to the service and show the predictions."""
+    from mlship import client
+    from mlship.cli import console
+    from mlship.project import find
+
+    found = find(project)
+    sample = found.root / "sample.json"
+    body = client.read_instances(sample, [])
+    if file:
+        body = client.read_instances(file, list(body["instances"][0]))
+    answer = client.predict(url or f"http://127.0.0.1:{found.config.port}", body)
+    if as_json:
+        print(json.dumps(answer))
+        return
+    console.out.print(_table(body["instances"], answer))
+
+
+def _table(instances: list[Any], answer: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table("#", "instance", "prediction", box=None, pad_edge=False, header_style="bold")
+    scores = answer.get("probabilities")
+    if scores:
+        table.add_column("probability", justify="right")
+    for index, prediction in enumerate(answer["predictions"][:50]):
+        cells = [str(index), _short(instances[index]), f"[green]{_plain(prediction)}[/green]"]
+        table.add_row(*cells, *([f"{max(scores[index]):.3f}"] if scores else []))
+    if len(answer["predictions"]) > 50:
+        table.caption = f"the first 50 of {len(answer['predictions'])}; --json prints all"
+    return table
+
+
+def _plain(prediction: Any) -> str:
+    from rich.markup import escape
+
+    return f"{prediction:.6g}" if isinstance(prediction, float) else escape(str(prediction))
+
+
+def _short(instance: Any) -> str:
+    from rich.markup import escape
+
+    values = list(instance.values() if isinstance(instance, dict) else instance)
+    return escape(", ".join(map(str, values[:4])) + (", …" if len(values) > 4 else ""))

@@ -1,0 +1,128 @@
+"""Asking a running service over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlship.errors import ServiceError, UsageError
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    # A company proxy can't reach this machine's own loopback.
+    host = urllib.parse.urlsplit(url).hostname or ""
+    local = host in ("localhost", "::1") or host.startswith("127.")
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+
+
+def predict(url: str, body: dict[str, Any], timeout: float = 30) -> dict[str, Any]:
+    """POST ``body`` to ``url``/predict and return the answer.
+
+    Raises:
+        ServiceError: nothing answers there, or it refuses the request.
+    """
+    request = urllib.request.Request(
+        f"{url.rstrip('/')}/predict",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with _opener(url).open(request, timeout=timeout) as response:
+            answer = json.load(response)
+    except urllib.error.HTTPError as error:
+        raise _refused(error) from None
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise ServiceError(
+            f"No service answers at {url}",
+            why=str(reason),
+            next="start it with `mlship serve` or `mlship run`, or pass --url",
+        ) from None
+    except ValueError:
+        raise ServiceError(f"What answers at {url} is not a prediction service",
+                           next="pass --url with the right address") from None  # fmt: skip
+    return dict(answer)
+
+
+def _refused(error: urllib.error.HTTPError) -> ServiceError:
+    try:
+        problem = json.load(error)
+        details = [e["detail"] for e in problem.get("errors") or []] or [problem["detail"]]
+    except (ValueError, KeyError, TypeError):
+        details = [error.reason]
+    return ServiceError(
+        f"The service answered {error.code} {error.reason}",
+        why="\n".join(details[:5]),
+        next="correct the request; `mlship predict` without --file sends a right one",
+    )
+
+
+def wait_until_ready(url: str, seconds: float, alive: Callable[[], bool]) -> None:
+    """Return when ``url``/readyz answers 200.
+
+    Raises:
+        ServiceError: it did not within ``seconds``, or ``alive()`` said no.
+    """
+    deadline = time.monotonic() + seconds
+    opener = _opener(url)
+    while time.monotonic() < deadline:
+        try:
+            with opener.open(f"{url}/readyz", timeout=2):
+                return
+        except OSError:  # HTTPError and URLError are OSErrors
+            pass
+        if not alive():
+            raise ServiceError("The server ended before it was ready")
+        time.sleep(0.1)
+    raise ServiceError(f"The server was not ready within {seconds:g} s")
+
+
+def read_instances(path: Path, features: list[str]) -> dict[str, Any]:
+    """Return the request body that a file holds.
+
+    A .json file is a body, or a list of instances. A .csv file has a header: columns that are
+    features are sent by name, others (such as the target) are left out.
+
+    Raises:
+        UsageError: the file is missing or can't be read so.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix.lower() == ".csv":
+            return {"instances": _rows(text, features)}
+        value = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} can't be sent",
+            why=str(error),
+            next='--file takes a CSV with a header, or JSON like {"instances": [...]}',
+        ) from None
+    return value if isinstance(value, dict) else {"instances": value}
+
+
+def _rows(text: str, features: list[str]) -> list[Any]:
+    header, *lines = [row for row in csv.reader(text.splitlines()) if row] or [[]]
+    names = [name.strip() for name in header]
+    missing = [name for name in features if name not in names]
+    if missing:
+        raise ValueError(f"the header lacks: {', '.join(missing[:5])}")
+    wanted = [(names.index(name), name) for name in features]
+    try:
+        return [{name: _number(row[i]) for i, name in wanted} for row in lines]
+    except IndexError:
+        raise ValueError("a row is shorter than the header") from None
+
+
+def _number(text: str) -> int | float | str:
+    try:
+        number = float(text)
+    except ValueError:
+        return text  # the service names what is wrong with it
+    return int(number) if number.is_integer() and "." not in text else number

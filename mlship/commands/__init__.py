@@ -1,0 +1,1 @@
+"""Pure functions that build the argv of the programs mlship wraps."""

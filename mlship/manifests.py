@@ -1,0 +1,72 @@
+"""The deployment overlay: mlship.yaml's values and the command's options, laid over k8s/.
+
+It is a plain kustomization in ``.mlship/deploy``, so the printed commands work by hand too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlship.config import Config
+
+FOLDER = Path(".mlship") / "deploy"
+
+
+def overlay(config: Config, image: str, namespace: str, replicas: int | None) -> dict[str, Any]:
+    """Return the kustomization; ``replicas`` fixes the count and removes the autoscaler."""
+    deployment: dict[str, Any] = _named("apps/v1", "Deployment", config.name)
+    container = {
+        "name": "server",
+        "image": image,
+        "resources": config.resources.model_dump(),
+    }
+    deployment["spec"] = {"template": {"spec": {"containers": [container]}}}
+    autoscaler = _named("autoscaling/v2", "HorizontalPodAutoscaler", config.name)
+    if replicas is None:
+        autoscaler["spec"] = {
+            "minReplicas": config.replicas,
+            "maxReplicas": config.autoscale.max,
+        }
+    else:
+        deployment["spec"]["replicas"] = replicas
+        autoscaler["$patch"] = "delete"
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": namespace,
+        "resources": ["../../k8s"],
+        "patches": [{"patch": _dump(deployment)}, {"patch": _dump(autoscaler)}],
+    }
+
+
+def write_overlay(root: Path, kustomization: dict[str, Any]) -> Path:
+    """Write the overlay into the project and return its folder, relative to ``root``."""
+    folder = root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kustomization.yaml").write_text(
+        "# Written by `mlship deploy`; not in git.\n" + _dump(kustomization), encoding="utf-8"
+    )
+    return FOLDER
+
+
+def _named(api_version: str, kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes multi-line strings as blocks, as people do."""
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _block)
+
+
+def _dump(value: dict[str, Any]) -> str:
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)

@@ -1,0 +1,100 @@
+"""Which files of a project are mlship's, and how new ones take their place.
+
+``.mlship/files.json`` records the sha256 of each file as mlship wrote it. A file is mlship's
+while it still has that content; one that was edited, or was there before, is the user's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlship.inspection import sha256_of
+
+RECORD = ".mlship/files.json"
+
+
+@dataclass
+class Changes:
+    """What an installation did, as paths relative to the project."""
+
+    written: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """Yield the relative POSIX paths of all files below ``folder``, sorted."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() or path.is_symlink():
+            yield path.relative_to(folder).as_posix()
+
+
+def write_record(project: Path) -> None:
+    """Record every file of a freshly rendered project as mlship's."""
+    record = {name: sha256_of(project / name) for name in files_in(project) if name != RECORD}
+    path = project / RECORD
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(project: Path) -> dict[str, str]:
+    """Return path to sha256 of what mlship wrote here; empty when there is no (valid) record."""
+    try:
+        record = json.loads((project / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def install_over(staged: Path, target: Path) -> Changes:
+    """Move the files of ``staged`` into ``target``, leaving alone what is not mlship's.
+
+    Every replaced file is set aside first: on any failure, Ctrl-C included, all go back.
+    """
+    changes = Changes()
+    before = read_record(target)
+    aside = staged.parent / "replaced"
+    new = list(files_in(staged))
+    undo: list[tuple[Path, Path | None]] = []  # (path in target, its former self or None)
+    try:
+        for name in [*(n for n in new if n != RECORD), RECORD]:
+            path = target / name
+            if not _ours(path, before.get(name), name):
+                same = path.is_file() and sha256_of(path) == sha256_of(staged / name)
+                (changes.unchanged if same else changes.kept).append(name)
+                continue
+            _set_aside(path, aside / name, undo)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (staged / name).replace(path)
+            changes.written.append(name)
+        for name in sorted(before.keys() - set(new)):
+            path = target / name
+            if path.is_file() and _ours(path, before[name], name):
+                _set_aside(path, aside / name, undo)
+                changes.removed.append(name)
+    except BaseException:
+        for path, former in reversed(undo):
+            former.replace(path) if former else path.unlink(missing_ok=True)
+        raise
+    return changes
+
+
+def _ours(path: Path, recorded: str | None, name: str) -> bool:
+    if not path.exists() and not path.is_symlink():
+        return True
+    if name == RECORD:
+        return True
+    return path.is_file() and not path.is_symlink() and sha256_of(path) == recorded
+
+
+def _set_aside(path: Path, place: Path, undo: list[tuple[Path, Path | None]]) -> None:
+    if not path.exists():
+        undo.append((path, None))
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(place)
+    undo.append((path, place))

@@ -1,0 +1,57 @@
+"""What ``init`` is going to write: a model card, a configuration and the reasons for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlship import config, context, inspection, requirements, settings
+from mlship.card import ModelCard
+from mlship.errors import MlshipError
+
+BUNDLED_MODEL = Path(__file__).parent / "data" / "iris.onnx"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the scaffold needs."""
+
+    card: ModelCard
+    config: config.Config
+    python_reason: str
+
+    def context(self) -> dict[str, Any]:
+        """Return the values for the templates."""
+        return context.build(self.card, self.config, self.python_reason)
+
+
+def former(target: Path) -> config.Config | None:
+    """Return the configuration of a project that is already there; None without a valid one."""
+    path = target / config.FILE_NAME
+    try:
+        return config.load(path) if path.is_file() else None
+    except MlshipError:
+        return None
+
+
+def make(target: Path, model: Path | None, server: str | None, values: dict[str, Any]) -> Plan:
+    """Read the model and settle every value: ``values`` over those of a former project.
+
+    Without ``model``, the former project's model is used, else the bundled iris.
+
+    Raises:
+        ModelError: the model can't be read.
+        UsageError: a value is wrong.
+    """
+    before = former(target)
+    if model is None:
+        model = target / before.model.file if before else BUNDLED_MODEL
+    card = inspection.inspect(model)
+    python, reason = requirements.python_for(card, values.get("python"))
+    base = before.model_dump(exclude={"python", "model"}) if before else {}
+    base.update(name=target.name, python=python)
+    base.setdefault("image", target.name)
+    base["server"] = server or base.get("server", "fastapi")
+    base["model"] = {"file": context.model_file(model), "sha256": card.sha256}
+    return Plan(card, config.build(settings.overlay(base, values)), reason)

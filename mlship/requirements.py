@@ -1,0 +1,65 @@
+"""What a generated project installs, and the Python it runs on."""
+
+from __future__ import annotations
+
+import sys
+
+from mlship.card import ModelCard
+from mlship.errors import UsageError
+
+_SERVICE = ("numpy", "prometheus-client>=0.20", "pydantic>=2.9", "pydantic-settings>=2.5",
+            "python-json-logger>=3.1")  # fmt: skip
+_SERVER = {
+    # httptools and uvloop are what uvicorn[standard] adds for speed; the rest of it is unused.
+    "fastapi": ("fastapi>=0.115", "fastapi-offline>=1.7", "httptools>=0.6", "uvicorn>=0.30",
+                "uvloop>=0.20; sys_platform != 'win32'"),
+    "flask": ("flask>=3.0", "flask-swagger-ui>=5.0", "gunicorn>=23.0"),
+}  # fmt: skip
+DEVELOPMENT = ("httpx>=0.27", "mypy>=1.13", "pytest>=8", "ruff>=0.9")
+# The first CPython minor that the current server libraries run on.
+_OLDEST_MINOR = 10
+
+
+def runtime(card: ModelCard, server: str) -> list[str]:
+    """Return the sorted requirements of the image; the model's own pins replace looser ones."""
+    own = {_name(r): r for r in (*_SERVICE, *_SERVER[server])}
+    own.update({_name(r): r for r in card.requirements})
+    return sorted(own.values())
+
+
+def _name(requirement: str) -> str:
+    for index, character in enumerate(requirement):
+        if not (character.isalnum() or character in "-_."):
+            return requirement[:index]
+    return requirement
+
+
+def python_for(card: ModelCard, wanted: str | None = None) -> tuple[str, str]:
+    """Return the Python version (``3.11``) for the project and the reason for it.
+
+    The file does not tell which Python trained it, so the one running mlship is the best
+    evidence, moved into the range that the pinned libraries support.
+
+    Raises:
+        UsageError: ``wanted`` is outside that range.
+    """
+    low, high = max(card.python_range[0], _OLDEST_MINOR), card.python_range[1]
+    pins = card.requirements[0] if card.framework_version else "ONNX Runtime"
+    supported = f"{pins} runs on 3.{low} to 3.{high}"
+    if high < low:
+        raise UsageError(
+            f"No Python can serve this model: {pins} ended with 3.{high}, the server "
+            f"libraries begin with 3.{low}",
+            next="convert the model to ONNX, or train it with a newer library",
+        )
+    if wanted is not None:
+        major, _, minor = wanted.partition(".")
+        if major != "3" or not minor.isdigit() or not low <= int(minor) <= high:
+            raise UsageError(f"Python {wanted} can't serve this model", why=supported + ".",
+                             next=f"--set python=3.{high}")  # fmt: skip
+        return wanted, f"as asked; {supported}"
+    here = sys.version_info.minor
+    minor_version = min(max(here, low), high)
+    if minor_version == here:
+        return f"3.{here}", f"the version that ran mlship; {supported}"
+    return f"3.{minor_version}", f"nearest to 3.{here}, which ran mlship: {supported}"

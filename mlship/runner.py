@@ -1,0 +1,130 @@
+"""Commands are values; this is the one place that runs them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlship.errors import ToolFailed, ToolMissing
+
+# How long a program may take to end after Ctrl-C before it is made to.
+_GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program and its arguments; ``env`` is added to the environment."""
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return the command as one would type it."""
+        assignments = [f"{key}={shlex.quote(value)}" for key, value in self.env.items()]
+        return " ".join([*assignments, shlex.join(self.argv)])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a captured command said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Runner:
+    """Runs commands. ``echo`` gets each command that acts, before it runs or instead."""
+
+    dry_run: bool = False
+    echo: Callable[[Command], None] = lambda command: None
+
+    def ask(self, command: Command, timeout: float = 60) -> Result:
+        """Run a command that changes nothing, also in a dry run, and return what it said.
+
+        Raises:
+            ToolMissing: there is no such program.
+            ToolFailed: it took longer than ``timeout`` seconds.
+        """
+        try:
+            done = subprocess.run(
+                command.argv,
+                cwd=command.cwd,
+                env={**os.environ, **command.env},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+            )
+        except FileNotFoundError:
+            raise missing(command) from None
+        except subprocess.TimeoutExpired:
+            raise ToolFailed(
+                f"{command.argv[0]} did not answer within {timeout:g} s",
+                why=f"$ {command}",
+                next="run that command yourself to see what it waits for",
+            ) from None
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def stream(self, command: Command, on_line: Callable[[str], None]) -> int:
+        """Run a command, give each line of its output to ``on_line``, return its exit code."""
+        return self._run(command, on_line)
+
+    def foreground(self, command: Command) -> int:
+        """Run a command on this terminal and return its exit code."""
+        return self._run(command, None)
+
+    def _run(self, command: Command, on_line: Callable[[str], None] | None) -> int:
+        self.echo(command)
+        if self.dry_run:
+            return 0
+        try:
+            process = subprocess.Popen(
+                command.argv,
+                cwd=command.cwd,
+                env={**os.environ, **command.env},
+                stdin=subprocess.DEVNULL if on_line else None,
+                stdout=subprocess.PIPE if on_line else None,
+                stderr=subprocess.STDOUT if on_line else None,
+                text=True,
+                errors="replace",
+            )
+        except FileNotFoundError:
+            raise missing(command) from None
+        try:
+            if on_line and process.stdout:
+                for line in process.stdout:
+                    on_line(line.rstrip("\r\n"))
+            return process.wait()
+        except BaseException as stop:
+            # Ctrl-C reached the program too (same terminal); SIGTERM reached only us.
+            if not isinstance(stop, KeyboardInterrupt):
+                process.send_signal(signal.SIGTERM)
+            _end(process)
+            raise
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        process.wait(_GRACE_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()
+
+
+def missing(command: Command) -> ToolMissing:
+    """Return the error for a program that is not there."""
+    program = command.argv[0]
+    return ToolMissing(
+        f"{program} is not installed, or not on PATH",
+        why=f"It was needed for: {command}",
+        next=f"install {Path(program).name}, then run the command again",
+    )

@@ -1,0 +1,110 @@
+"""Writes a project: renders the layers next to the target, then renames the whole into place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlship import layers, ownership
+from mlship.card import ModelCard
+from mlship.errors import ProjectError
+
+
+@dataclass(frozen=True)
+class Scaffolded:
+    """A project that was written, and what that changed."""
+
+    root: Path
+    changes: ownership.Changes
+
+
+def check_target(target: Path, *, force: bool) -> None:
+    """Refuse a target that is in the way.
+
+    Raises:
+        ProjectError: it is a file, or a folder with something in it and not ``force``.
+    """
+    if target.exists() and not target.is_dir():
+        raise ProjectError(f"{target} is a file", next="move it away, or choose another name")
+    if not force and target.is_dir() and any(target.iterdir()):
+        raise ProjectError(
+            f"The folder {target} is not empty",
+            why="mlship writes a project only where nothing is in the way.",
+            next=f"mlship init {target.name} --force (keeps every file that is not mlship's)",
+        )
+
+
+def scaffold(
+    card: ModelCard,
+    context: dict[str, Any],
+    target: Path,
+    *,
+    force: bool = False,
+    finish: Callable[[Path], None] = lambda project: None,
+) -> Scaffolded:
+    """Write the project to ``target``; all of it or nothing.
+
+    ``finish`` gets the rendered project before it is moved, to add to it (the lock).
+
+    Raises:
+        ProjectError: the target is in the way.
+        OSError: the disk is full or not writable; nothing is left behind.
+    """
+    check_target(target, force=force)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _staging(target) as staging:
+        project = _render(layers.for_project(card, context["server"]), context, staging)
+        model = project / context["model_file"]
+        model.parent.mkdir()
+        shutil.copyfile(card.path, model)
+        finish(project)
+        ownership.write_record(project)
+        return Scaffolded(target, _move(project, target))
+
+
+def _render(folders: list[Path], context: dict[str, Any], output: Path) -> Path:
+    """Render cookiecutter templates one over the other; return the project folder."""
+    # Imported here: it takes longer than all of `mlship --help`.
+    from cookiecutter.generate import generate_files
+
+    project = output
+    for folder in folders:
+        project = Path(
+            generate_files(
+                repo_dir=folder,
+                context={"cookiecutter": context},
+                output_dir=output,
+                overwrite_if_exists=True,
+                accept_hooks=False,
+            )
+        )
+    return project
+
+
+def _move(project: Path, target: Path) -> ownership.Changes:
+    if not target.exists() or not any(target.iterdir()):
+        changes = ownership.Changes(written=list(ownership.files_in(project)))
+        # Atomic, also over an empty folder (rename(2)).
+        project.rename(target)
+        return changes
+    return ownership.install_over(project, target)
+
+
+@contextlib.contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """Give a hidden folder beside the target (the same disk), removed afterwards."""
+    for stale in target.parent.glob(f".{target.name}.*.tmp"):
+        pid = stale.name.rsplit(".", 2)[-2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc").is_dir():
+            shutil.rmtree(stale, ignore_errors=True)  # left by a process that was killed
+    folder = target.parent / f".{target.name}.{os.getpid()}.tmp"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

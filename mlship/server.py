@@ -1,0 +1,34 @@
+"""The two servers: how each is started, in the image and on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LABELS = {"fastapi": "FastAPI (uvicorn)", "flask": "Flask (gunicorn)"}
+# What the image holds besides the model: the server's own files.
+CODE_PATHS = {"fastapi": ["app"], "flask": ["app", "gunicorn.conf.py"]}
+THREADS = {"fastapi": 40, "flask": 16}
+THREADS_NOTE = {
+    "fastapi": "Predictions at once in one process",
+    "flask": "Requests at once in one process",
+}
+
+
+def image_command(server: str) -> list[str]:
+    """Return the argv that the image's CMD holds; host, port and workers come as variables."""
+    return ["python", "-m", "app"] if server == "fastapi" else ["gunicorn", "app.main:app"]
+
+
+def local_command(server: str, environment: Path) -> list[str]:
+    """Return the same argv, from a virtual environment's programs."""
+    program, *arguments = image_command(server)
+    return [str(environment / "bin" / program), *arguments]
+
+
+def reload_command(server: str, environment: Path, host: str, port: int) -> list[str]:
+    """Return the argv that serves and starts again when code changes (one process)."""
+    if server == "flask":
+        return [*local_command(server, environment), "--reload"]
+    uvicorn = str(environment / "bin" / "uvicorn")
+    address = ["--host", host, "--port", str(port)]
+    return [uvicorn, "app.main:app", "--reload", "--reload-dir", "app", *address]

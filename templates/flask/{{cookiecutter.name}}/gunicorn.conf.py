@@ -1,0 +1,32 @@
+"""gunicorn's settings; it reads this file by itself: `gunicorn app.main:app`."""
+
+from typing import Any
+
+from app.logs import LOGGING
+from app.processes import MEMORY_DIR, drain_on_sigterm, is_draining, share_metrics
+from app.settings import settings
+
+if settings.workers > 1:
+    share_metrics()
+
+bind = f"{settings.host}:{settings.port}"
+workers = settings.workers
+worker_class = "gthread"
+threads = settings.threads
+keepalive = settings.keep_alive_seconds
+graceful_timeout = settings.shutdown_seconds
+worker_tmp_dir = MEMORY_DIR
+logconfig_dict = LOGGING
+# Its unix socket would need a writable disk.
+control_socket_disable = True
+
+
+def when_ready(server: Any) -> None:
+    """In gunicorn's parent process, before the workers start."""
+    drain_on_sigterm(settings.drain_seconds)
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """While draining, close each connection after its answer: the next goes elsewhere."""
+    if is_draining():
+        worker.cfg.set("keepalive", 0)

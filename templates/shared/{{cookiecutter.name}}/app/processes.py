@@ -1,0 +1,59 @@
+"""What spans the server's processes: the draining flag, SIGTERM, and shared metrics."""
+
+import atexit
+import mmap
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+
+# One byte that forked workers share with their parent.
+_draining = mmap.mmap(-1, 1)
+
+# Memory, and writable even where the root filesystem is read-only. Not on macOS.
+MEMORY_DIR = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def is_draining() -> bool:
+    """Tell whether this server was asked to stop."""
+    return _draining[0] == 1
+
+
+def drain_on_sigterm(seconds: float) -> None:
+    """Be not ready from the first SIGTERM on, and hand it to the server ``seconds`` later.
+
+    Meanwhile every request is still answered, so load balancers have time to notice. A second
+    SIGTERM stops at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # a test client: it gets no signals
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def drain(signum: int, frame: FrameType | None) -> None:
+        if is_draining():
+            if callable(stop):
+                stop(signum, frame)
+            return
+        _draining[0] = 1
+        timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, drain)
+
+
+def share_metrics() -> None:
+    """Give prometheus_client a folder that all workers write to. Call before importing it."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="metrics-", dir=MEMORY_DIR)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    atexit.register(_remove, folder, os.getpid())
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # not in a forked worker
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,110 @@
+"""The request and the response, typed. OpenAPI, validation and the docs page come from here."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from typing_extensions import TypedDict
+
+from app import card
+from app.settings import settings
+
+{% if cookiecutter.number_type == "int" %}
+# Whole numbers that the model's int64 input can hold.
+Number = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+{% else %}
+# Finite, and within float32: what the model computes with.
+FLOAT32_MAX = 3.4028234663852886e38
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
+{% endif %}
+
+# One instance by name ...
+Instance = TypedDict(
+    "Instance",
+    {
+{% for feature in cookiecutter.features %}
+        {{ feature.literal }}: Number,
+{% endfor %}
+    },
+)
+FEATURES = list(Instance.__annotations__)
+
+# ... or as a list, in this same order.
+Row = Annotated[list[Number], Field(min_length=len(FEATURES), max_length=len(FEATURES))]
+
+
+def _form(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "list"
+    return "object" if isinstance(value, dict) else None
+
+
+Either = Annotated[
+    Annotated[Instance, Tag("object")] | Annotated[Row, Tag("list")],
+    Discriminator(
+        _form,
+        custom_error_type="instance_type",
+        custom_error_message=f"should be a list of {len(FEATURES)} numbers or an object of features",
+    ),
+]
+
+
+EXAMPLES: list[Any] = [{"instances": [card.EXAMPLE, list(card.EXAMPLE.values())]}]
+
+
+class PredictRequest(BaseModel):
+    """Instances to predict, each a list in feature order or an object keyed by feature name."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": EXAMPLES},
+    )
+
+    instances: Annotated[list[Either], Field(min_length=1, max_length=settings.max_batch_size)]
+
+
+class PredictResponse(BaseModel):
+    """One prediction per instance, in the order they were sent."""
+
+    predictions: list[{{ cookiecutter.prediction_type }}]
+{% if cookiecutter.probabilities %}
+    probabilities: Annotated[
+        list[list[float]],
+        Field(description="Per instance, one probability per class, in the order of /info."),
+    ]
+{% endif %}
+
+
+class Feature(BaseModel):
+    """One input of the model."""
+
+    name: str
+    type: str
+
+
+class Info(BaseModel):
+    """What is being served."""
+
+    name: str
+    version: Annotated[str, Field(description="The sha256 of the model file.")]
+    framework: str
+    description: str
+    task: str
+    features: list[Feature]
+    classes: list[{{ cookiecutter.label_type }}]
+
+
+class Health(BaseModel):
+    """The state of this process."""
+
+    status: str
+
+
+INFO = Info(
+    name=card.NAME,
+    version=card.MODEL_SHA256,
+    framework=card.FRAMEWORK,
+    description=card.DESCRIPTION,
+    task=card.TASK,
+    features=[Feature(name=name, type="{{ cookiecutter.json_type }}") for name in FEATURES],
+    classes=card.CLASSES,
+)
