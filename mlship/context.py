@@ -92,6 +92,7 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
     whole = dtype.startswith("int")
     label_type = type(card.classes[0]).__name__ if card.classes else "str"
     framework = f"{card.framework} {card.framework_version or ''}".strip().replace("onnx", "ONNX")
+    title = f"{card.task} model of {len(card.features)} features ({framework})"
     minor = int(config.python.split(".")[1])
     command = server.image_command(config.server)
     answers = f"{card.task}, one of {len(card.classes)} classes" if card.classes else card.task
@@ -101,7 +102,7 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "model_file_literal": literal(config.model.file),
         "sha256": config.model.sha256,
         "size_label": _size(card.size),
-        "title": plain(f"{card.task} model of {len(card.features)} features ({framework})").capitalize(),
+        "title": plain(title).capitalize(),
         "framework_label": plain(framework),
         "description": plain(card.description),
         "description_literal": literal(plain(card.description)),

@@ -12,7 +12,7 @@ from mlship.cli.options import DryRun, ProjectDir, Verbose
 
 if TYPE_CHECKING:
     from mlship.commands.kubectl import Target
-    from mlship.runner import Runner
+    from mlship.runner import Command, Runner
 
 
 def deploy(
@@ -28,7 +28,7 @@ def deploy(
     verbose: Verbose = False,
 ) -> None:
     """Apply the manifests to a cluster and wait until the new pods serve."""
-    from mlship import manifests
+    from mlship import cluster, manifests
     from mlship.cli import console
     from mlship.commands import kubectl
     from mlship.errors import ToolFailed
@@ -60,7 +60,7 @@ def deploy(
     for step in steps:
         lines: list[str] = []
         if runner.stream(step, lines.append) != 0:
-            raise refused(target, "\n".join(lines))
+            raise cluster.refused(target, "\n".join(lines))
         for line in lines:
             console.out.print(line, style="dim")
     if runner.foreground(wait) != 0:
@@ -91,13 +91,11 @@ def _show_target(runner: Runner, target: Target, image: str) -> None:
         console.out.print(f"[dim]{label:<10}[/dim] [bold]{value}[/bold]")
 
 
-def _show_changes(runner: Runner, command: object) -> None:
+def _show_changes(runner: Runner, command: Command) -> None:
     from rich.text import Text
 
     from mlship.cli import console
-    from mlship.runner import Command
 
-    assert isinstance(command, Command)
     answer = runner.ask(command)
     if answer.code == 0:
         console.out.print("[dim]changes    none[/dim]")
@@ -110,41 +108,10 @@ def _show_changes(runner: Runner, command: object) -> None:
             console.out.print(Text(line, style="green" if line[0] == "+" else "red"))
 
 
-def refused(target: Target, output: str) -> Exception:
-    """Return the error for what kubectl printed when it could not apply."""
-    from mlship.errors import ClusterError
-
-    known = {
-        "refused": ("The cluster can't be reached", "start it, or choose another with --context"),
-        "no such host": ("The cluster can't be reached", "check the kubeconfig's server address"),
-        "i/o timeout": ("The cluster can't be reached", "check the network or the VPN"),
-        "does not exist": ("There is no such context", "kubectl config get-contexts"),
-        "Unauthorized": ("The cluster does not accept your credentials", "log in again"),
-        "forbidden": ("You may not do this on the cluster", "ask for the rights named above"),
-        "namespaces": (
-            f"There is no namespace {target.namespace}",
-            f"{target.program} create namespace {target.namespace}",
-        ),
-        "conflict": (
-            "Another manager owns fields that mlship sets",
-            "look at the fields above; --force-conflicts of kubectl apply takes them over",
-        ),
-    }
-    for mark, (what, next_step) in known.items():
-        if mark in output:
-            return ClusterError(what, why=_last(output), next=next_step)
-    return ClusterError("The cluster refused the manifests", why=_last(output),
-                        next="correct the file in k8s/ that it names")  # fmt: skip
-
-
-def _last(output: str) -> str:
-    return "\n".join(output.strip().splitlines()[-6:])
-
-
 def _unfinished(runner: Runner, target: Target, name: str, timeout: int) -> Exception:
+    from mlship.cluster import troubles
     from mlship.commands import kubectl
     from mlship.errors import ClusterError
-    from mlship.pods import troubles
 
     answer = runner.ask(kubectl.pods(target, name))
     reasons = troubles(json.loads(answer.stdout)) if answer.code == 0 else [answer.stderr]

@@ -14,7 +14,7 @@ import lzma
 import pickle
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from mlship.errors import ModelError
 from mlship.inspection.arrays import Array, itemsize
@@ -88,10 +88,14 @@ class Inert:
         return state.get(attribute, default) if isinstance(state, dict) else default
 
 
-class InertUnpickler(pickle._Unpickler):  # type: ignore[misc, name-defined]
+# The pure-Python machine is untyped.
+_Machine: Any = pickle._Unpickler
+
+
+class InertUnpickler(_Machine):  # type: ignore[misc]
     """Reads one pickle; ``globals`` collects every (module, name) that it asks for."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(_Machine.dispatch)
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
@@ -139,8 +143,10 @@ class InertUnpickler(pickle._Unpickler):  # type: ignore[misc, name-defined]
         for side in shape:
             count *= side
         length = count * itemsize(code)
-        data = self._exactly(length) if length <= _KEEP_ARRAY_BYTES else self._skip(length)
-        return Array(code, shape, data)
+        if length <= _KEEP_ARRAY_BYTES:
+            return Array(code, shape, self._exactly(length))
+        self._skip(length)
+        return Array(code, shape, None)
 
     def _exactly(self, length: int) -> bytes:
         data = self.file.read(length)

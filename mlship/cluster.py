@@ -1,0 +1,64 @@
+"""What a cluster says when something goes wrong, in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlship.commands.kubectl import Target
+from mlship.errors import ClusterError
+
+
+def refused(target: Target, output: str) -> ClusterError:
+    """Return the error for what kubectl printed when it could not apply."""
+    known = {
+        "refused": ("The cluster can't be reached", "start it, or choose another with --context"),
+        "no such host": ("The cluster can't be reached", "check the kubeconfig's server address"),
+        "i/o timeout": ("The cluster can't be reached", "check the network or the VPN"),
+        "does not exist": ("There is no such context", "kubectl config get-contexts"),
+        "Unauthorized": ("The cluster does not accept your credentials", "log in again"),
+        "forbidden": ("You may not do this on the cluster", "ask for the rights named above"),
+        "namespaces": (
+            f"There is no namespace {target.namespace}",
+            f"{target.program} create namespace {target.namespace}",
+        ),
+        "conflict": (
+            "Another manager owns fields that mlship sets",
+            "look at the fields above; --force-conflicts of kubectl apply takes them over",
+        ),
+    }
+    for mark, (what, next_step) in known.items():
+        if mark in output:
+            return ClusterError(what, why=_last(output), next=next_step)
+    return ClusterError("The cluster refused the manifests", why=_last(output),
+                        next="correct the file in k8s/ that it names")  # fmt: skip
+
+
+def _last(output: str) -> str:
+    return "\n".join(output.strip().splitlines()[-6:])
+
+
+def troubles(pods: dict[str, Any]) -> list[str]:
+    """Return one line per pod that is not ready: its name and the most telling reason."""
+    return [
+        f"{pod['metadata']['name']}: {reason}"
+        for pod in pods.get("items", [])
+        if (reason := _trouble(pod.get("status", {})))
+    ]
+
+
+def _trouble(status: dict[str, Any]) -> str:
+    for container in status.get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting")
+        ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get(
+            "terminated"
+        )
+        if waiting and waiting.get("reason") != "CrashLoopBackOff":
+            return f"{waiting.get('reason', 'waiting')}: {waiting.get('message', '')}".strip(": ")
+        if ended:
+            return f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}"
+        if not container.get("ready"):
+            return "running, but its readiness probe fails"
+    for condition in status.get("conditions", []):
+        if condition.get("status") == "False" and condition.get("message"):
+            return str(condition["message"])
+    return ""
