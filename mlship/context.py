@@ -24,6 +24,7 @@ _FILE_NOTES = {
     "app/card.py": "what is known of the model",
     "app/schema.py": "the typed request and response",
     "app/model.py": "loads the model and asks it",
+    "app/integrity.py": "refuses a changed model file",
     "app/service.py": "the model's life: starting, ready, draining",
     "app/main.py": "the routes",
     "app/problems.py": "errors as problem details",

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from app.integrity import verify_or_exit
 from app.logs import LOGGING
 from app.processes import MEMORY_DIR, drain_on_sigterm, is_draining, share_metrics
 from app.settings import settings
 
 if settings.workers > 1:
-    share_metrics()
+    share_metrics()  # before the application imports prometheus_client
 
 bind = f"{settings.host}:{settings.port}"
 workers = settings.workers
@@ -16,9 +17,16 @@ threads = settings.threads
 keepalive = settings.keep_alive_seconds
 graceful_timeout = settings.shutdown_seconds
 worker_tmp_dir = MEMORY_DIR
-logconfig_dict = LOGGING
+# gunicorn's own loggers, instead of handlers of their own, use ours.
+logconfig_dict = {**LOGGING, "loggers": {"gunicorn.error": {"propagate": True}}}
 # Its unix socket would need a writable disk.
 control_socket_disable = True
+
+
+def on_starting(server: Any) -> None:
+    """In gunicorn's parent process, before anything else."""
+    if settings.workers > 1:
+        verify_or_exit()
 
 
 def when_ready(server: Any) -> None:

@@ -1,10 +1,12 @@
 """Starts the server: `python -m app`."""
 
+import logging.config
 import signal
 import sys
 
 import uvicorn
 
+from app.integrity import verify_or_exit
 from app.logs import LOGGING
 from app.processes import share_metrics
 from app.settings import settings
@@ -12,8 +14,10 @@ from app.settings import settings
 
 def main() -> None:
     """Run uvicorn until it is told to stop; a clean stop exits with 0."""
+    logging.config.dictConfig(LOGGING)
     if settings.workers > 1:
         share_metrics()
+        verify_or_exit()
     # uvicorn raises SIGTERM again once it has shut down; that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(

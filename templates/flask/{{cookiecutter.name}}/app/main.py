@@ -81,7 +81,9 @@ def predict() -> Response:
     """Predict every instance."""
     if request.mimetype != "application/json":
         raise problems.not_json(request.content_type)
-    body = PredictRequest.model_validate_json(request.get_data(cache=False))
+    data = request.get_data(cache=False)
+    request.stream.read(1)  # a chunked body over the limit is noticed only here
+    body = PredictRequest.model_validate_json(data)
     return reply(PredictResponse.model_construct(**service.predict(body)))
 
 

@@ -1,12 +1,16 @@
 """The model: an ONNX graph, run by ONNX Runtime."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from app import card
+
+# Since 1.3x ONNX Runtime reports its use to Microsoft, unless told before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime  # noqa: E402
 
 
 class Model:
@@ -30,5 +34,6 @@ class Model:
         return labels.reshape(len(rows)), probabilities
 {% else %}
         (values,) = self._session.run(card.OUTPUTS, inputs)
-        return values.reshape(len(rows), -1).squeeze(axis=1) if values.size == len(rows) else values, None
+        # A regressor's [rows, 1] becomes one number per row.
+        return values.reshape(len(rows)) if values.size == len(rows) else values, None
 {% endif %}

@@ -6,6 +6,8 @@ import uuid
 from contextvars import ContextVar
 from typing import Any
 
+from pythonjsonlogger.core import RESERVED_ATTRS
+
 from app.settings import settings
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -33,6 +35,8 @@ LOGGING: dict[str, Any] = {
             "style": "{",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
             "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+            # uvicorn repeats its messages in colour.
+            "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
         }
     },
     "handlers": {

@@ -89,7 +89,8 @@ def invalid(errors: Sequence[Any]) -> ProblemError:
     """Turn pydantic's errors into one problem: 400 for a body that is no JSON, else 422."""
     found = [_field_error(error) for error in errors[:MAX_ERRORS]]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    status = 400 if errors[0]["type"] == "json_invalid" else 422
+    empty = errors[0]["type"] == "missing" and errors[0]["loc"] == ("body",)
+    status = 400 if empty or errors[0]["type"] == "json_invalid" else 422
     return ProblemError(status, f"{found[0].detail}{more}", found)
 
 

@@ -1,17 +1,16 @@
 """The model's life in one process: starting, ready, draining. Knows nothing of HTTP servers."""
 
-import hashlib
 import logging
 import os
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from app import card, metrics
+from app.integrity import STARTUP_FAILURE, ModelRefused, verify
 from app.model import Model
 from app.problems import FieldError, ProblemError
 from app.processes import is_draining
@@ -19,13 +18,6 @@ from app.schema import PredictRequest
 from app.settings import settings
 
 logger = logging.getLogger(__name__)
-
-# Tells gunicorn and uvicorn alike that starting again would not help.
-STARTUP_FAILURE = 3
-
-
-class ModelRefused(Exception):
-    """The model file is not the one this service was made for."""
 
 
 class Service:
@@ -81,16 +73,6 @@ class Service:
         for label, count in labels.items():
             metrics.PREDICTIONS.labels(label).inc(count)
         return answer
-
-
-def verify(path: Path, sha256: str) -> None:
-    """Raise ModelRefused unless the file at ``path`` has this sha256."""
-    if not path.is_file():
-        raise ModelRefused(f"model refused: {path} does not exist")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise ModelRefused(f"model refused: {path} has sha256 {found}, expected {sha256}")
 
 
 def _require_finite(scores: Any) -> None:

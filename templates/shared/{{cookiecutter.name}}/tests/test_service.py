@@ -74,7 +74,7 @@ def test_numbers_that_are_none_are_refused(client: httpx.Client, number: str) ->
     cells = ",".join([number, *["0"] * (len(ROW) - 1)])
     answer = client.post(
         "/predict",
-        content=f'{{"instances": [[{cells}]]}}',
+        content='{"instances": [[' + cells + "]]}",
         headers={"content-type": "application/json"},
     )
     assert answer.status_code == 422

@@ -1,0 +1,35 @@
+"""Fixtures that several kinds of tests share."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.support.projects import Projects
+
+SERVERS = ("fastapi", "flask")
+
+
+def require(what: str, why: str) -> None:
+    """Skip, or fail where the run was promised to have it (``MLSHIP_TEST_REQUIRE=docker,...``)."""
+    if what in os.environ.get("MLSHIP_TEST_REQUIRE", "").split(","):
+        pytest.fail(f"{what} is required here: {why}")
+    pytest.skip(f"{what}: {why}")
+
+
+@pytest.fixture(scope="session")
+def projects(tmp_path_factory) -> Projects:
+    return Projects(tmp_path_factory.mktemp("projects"))
+
+
+@pytest.fixture(scope="session")
+def docker() -> str:
+    """The docker program, where an engine answers."""
+    program = os.environ.get("MLSHIP_DOCKER", "docker")
+    try:
+        answer = subprocess.run([program, "info"], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        require("docker", str(error))
+    if answer.returncode != 0:
+        require("docker", answer.stderr.strip())
+    return program

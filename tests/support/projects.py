@@ -1,0 +1,45 @@
+"""Generated projects, made once a session and shared between tests that only read them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from mlship import environment
+from mlship.project import find
+from mlship.runner import Runner
+from tests.support import models
+
+MLSHIP = (sys.executable, "-m", "mlship")
+
+
+def mlship(*argv: object, cwd: Path, check: bool = True, **kwargs):
+    """Run the command line as a user does; returns the finished process."""
+    done = subprocess.run(
+        [*MLSHIP, *map(str, argv)], cwd=cwd, capture_output=True, text=True, timeout=900, **kwargs
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+class Projects:
+    """Makes projects by server and model kind, with or without their environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.made: dict[tuple[str, str], Path] = {}
+
+    def get(self, server: str, kind: str, *, installed: bool = True) -> Path:
+        """Return the project of ``kind`` (``tumor.onnx``) behind ``server``."""
+        if (server, kind) not in self.made:
+            model = models.save(kind, self.folder)
+            name = f"{kind.replace('.', '-')}-{server}"
+            mlship(
+                "init", name, "--model", model, "--server", server, "--no-input", cwd=self.folder
+            )
+            self.made[server, kind] = self.folder / name
+        project = self.made[server, kind]
+        if installed:
+            environment.ensure(project, find(project).config.python, Runner())
+        return project
