@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mlship.errors import ProjectError, UsageError
@@ -107,6 +106,8 @@ def load(path: Path) -> Config:
     Raises:
         ProjectError: it is no YAML, or a value in it is wrong; names the line.
     """
+    import yaml  # only here: `init` needs none of it
+
     text = path.read_text(encoding="utf-8")
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -147,11 +148,11 @@ def _message(error: Any) -> str:
     return message[0].lower() + message[1:] + f" (it is {error['input']!r})" * bool(error["loc"])
 
 
-def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+def _line(node: Any, location: tuple[int | str, ...]) -> int:
     """Return the 1-based line of the deepest node on the way to ``location``."""
     line = node.start_mark.line + 1 if node else 1
     for part in location:
-        if not isinstance(node, yaml.MappingNode):
+        if getattr(node, "id", "") != "mapping":
             break
         for key, value in node.value:
             if key.value == str(part):

@@ -61,8 +61,11 @@ _LAST_NOTES = {
 
 
 def literal(value: str) -> str:
-    """Return a Python (and JSON) string literal in double quotes."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a Python string literal, quoted as formatters do: double unless that escapes more."""
+    text = json.dumps(value, ensure_ascii=False)
+    if '"' in value and "'" not in value:
+        return "'" + text[1:-1].replace('\\"', '"') + "'"
+    return text
 
 
 def plain(text: str) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from mlship.errors import ToolFailed, ToolMissing
 
+# mlship sets it for itself; the programs that it runs never see it.
+NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 # How long a program may take to end after Ctrl-C before it is made to.
 _GRACE_SECONDS = 10
 
@@ -23,6 +25,11 @@ class Command:
     argv: tuple[str, ...]
     cwd: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment that the program gets."""
+        inherited = {k: v for k, v in os.environ.items() if k != NO_PLUGINS}
+        return {**inherited, **self.env}
 
     def __str__(self) -> str:
         """Return the command as one would type it."""
@@ -57,7 +64,7 @@ class Runner:
             done = subprocess.run(
                 command.argv,
                 cwd=command.cwd,
-                env={**os.environ, **command.env},
+                env=command.environment(),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -90,7 +97,7 @@ class Runner:
             process = subprocess.Popen(
                 command.argv,
                 cwd=command.cwd,
-                env={**os.environ, **command.env},
+                env=command.environment(),
                 stdin=subprocess.DEVNULL if on_line else None,
                 stdout=subprocess.PIPE if on_line else None,
                 stderr=subprocess.STDOUT if on_line else None,

@@ -67,23 +67,21 @@ def scaffold(
         return Scaffolded(target, _move(project, target))
 
 
-def _render(folders: list[Path], context: dict[str, Any], output: Path) -> Path:
-    """Render cookiecutter templates one over the other; return the project folder."""
+def _render(folders: list[Path], context: dict[str, Any], staging: Path) -> Path:
+    """Lay the layers over each other, have cookiecutter render the whole; return the project."""
     # Imported here: it takes longer than all of `mlship --help`.
     from cookiecutter.generate import generate_files
 
-    project = output
+    template = staging / "template"
     for folder in folders:
-        project = Path(
-            generate_files(
-                repo_dir=folder,
-                context={"cookiecutter": context},
-                output_dir=output,
-                overwrite_if_exists=True,
-                accept_hooks=False,
-            )
-        )
-    return project
+        shutil.copytree(folder, template, dirs_exist_ok=True)
+    project = generate_files(
+        repo_dir=template,
+        context={"cookiecutter": context},
+        output_dir=staging,
+        accept_hooks=False,
+    )
+    return Path(project)
 
 
 def _move(project: Path, target: Path) -> ownership.Changes:

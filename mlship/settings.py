@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-import yaml
-
 from mlship.errors import UsageError
 
 KEYS = (
@@ -22,6 +20,8 @@ def parse(assignments: list[str]) -> dict[str, Any]:
     Raises:
         UsageError: there is no ``=``, or the key is no setting.
     """
+    import yaml
+
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")

@@ -154,7 +154,7 @@ def _task(final: Inert, has_classes: bool) -> Task:
 
 def _has_probabilities(final: Inert) -> bool:
     if final.name in _OPTIONAL_PROBABILITIES:
-        return bool(final.get("probability"))
+        return final.get("probability") is True
     if final.name == "SGDClassifier":
         return final.get("loss") in {"log_loss", "log", "modified_huber"}
     return final.name not in _NO_PROBABILITIES

@@ -41,17 +41,12 @@ def slow_project(project, tmp_path):
         else:
             (copy / entry.name).write_bytes(entry.read_bytes())
     path = copy / "app" / "model.py"
-    path.write_text(
-        path.read_text()
-        .replace(
-            "options = onnx",
-            "import time; time.sleep(float(os.getenv('SLOW_LOAD', '0')))\n        options = onnx",
-        )
-        .replace(
-            "inputs = {",
-            "import time; time.sleep(float(os.getenv('SLOW_PREDICT', '0')))\n        inputs = {",
-        )
-    )
+    text = path.read_text()
+    for before, variable in (("options = onnx", "SLOW_LOAD"), ("inputs = {", "SLOW_PREDICT")):
+        sleep = f"__import__('time').sleep(float(os.getenv('{variable}', '0')))"
+        assert before in text
+        text = text.replace(before, f"{sleep}\n        {before}")
+    path.write_text(text)
     return copy
 
 

@@ -1,0 +1,261 @@
+"""Reading model files: the card equals the truth, and nothing in the file runs."""
+
+import bz2
+import contextlib
+import json
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+from mlship.errors import ModelError
+from mlship.inspection import inspect, sha256_of
+from tests.support import models
+
+X = np.random.default_rng(0).normal(5, 2, size=(60, 3))
+Y = np.array(["no", "yes", "perhaps"])[np.arange(60) % 3]
+NUMBERS = X @ [1.0, 2.0, 3.0]
+
+# estimator, task, classes, probabilities
+ESTIMATORS = {
+    "logistic": (LogisticRegression().fit(X, Y), "classification", True, True),
+    "pipeline": (make_pipeline(StandardScaler(), SVC()).fit(X, Y), "classification", True, False),
+    "svc": (SVC(probability=True).fit(X, Y), "classification", True, True),
+    "linear-svc": (LinearSVC().fit(X, Y), "classification", True, False),
+    "sgd-hinge": (SGDClassifier().fit(X, Y), "classification", True, False),
+    "sgd-log": (SGDClassifier(loss="log_loss").fit(X, Y), "classification", True, True),
+    "forest": (RandomForestClassifier(3).fit(X, Y), "classification", True, True),
+    "boosting": (
+        GradientBoostingClassifier(n_estimators=3).fit(X, Y),
+        "classification",
+        True,
+        True,
+    ),
+    "ridge": (Ridge().fit(X, NUMBERS), "regression", False, False),
+    "search": (
+        GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": [1, 2]}).fit(
+            X, NUMBERS
+        ),
+        "regression",
+        False,
+        False,
+    ),
+    "kmeans": (KMeans(3, n_init=1).fit(X), "clustering", False, False),
+    "isolation": (IsolationForest(n_estimators=5).fit(X), "outlier-detection", False, False),
+}
+
+
+def dump_pickle(protocol):
+    return lambda model, path: path.write_bytes(pickle.dumps(model, protocol))
+
+
+def dump_joblib(compress):
+    return lambda model, path: joblib.dump(model, path, compress=compress)
+
+
+WRITERS = {
+    "pickle2.pkl": dump_pickle(2),
+    "pickle3.pkl": dump_pickle(3),
+    "pickle4.pkl": dump_pickle(4),
+    "pickle5.pkl": dump_pickle(5),
+    "plain.joblib": dump_joblib(0),
+    "zlib.joblib": dump_joblib(3),
+    "gzip.joblib": dump_joblib(("gzip", 3)),
+    "bz2.joblib": dump_joblib(("bz2", 3)),
+    "xz.joblib": dump_joblib(("xz", 3)),
+    "lzma.joblib": dump_joblib(("lzma", 3)),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_scikit_learn(tmp_path, name, writer):
+    import sklearn
+
+    model, task, has_classes, probabilities = ESTIMATORS[name]
+    path = tmp_path / writer
+    WRITERS[writer](model, path)
+    card = inspect(path)
+    assert (card.framework, card.framework_version) == ("scikit-learn", sklearn.__version__)
+    assert [f.name for f in card.features] == ["x0", "x1", "x2"]
+    assert card.classes == (("no", "perhaps", "yes") if has_classes else ())
+    assert (card.task, card.probabilities) == (task, probabilities)
+    assert hasattr(model, "predict_proba") == probabilities
+    assert card.requirements[0] == f"scikit-learn=={sklearn.__version__}"
+    assert (card.sha256, card.size) == (sha256_of(path), path.stat().st_size)
+
+
+@pytest.mark.parametrize("kind", ["tumor.joblib", "diabetes.joblib", "tumor.onnx", "diabetes.onnx"])
+def test_named_columns(tmp_path, kind):
+    card = inspect(models.save(kind, tmp_path))
+    assert [f.name for f in card.features] == list(models.rows(kind, 1).columns)
+    assert card.features[0].dtype == ("float32" if kind.endswith("onnx") else "float64")
+    assert card.classes == (("benign", "malignant") if "tumor" in kind else ())
+
+
+def test_example_is_the_training_mean(tmp_path):
+    _, frame = models.tumor()
+    for kind in ("tumor.joblib", "tumor.onnx"):
+        card = inspect(models.save(kind, tmp_path))
+        assert card.example == pytest.approx(frame.mean().to_list(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([True, False]), np.array([0, 1, 7]), np.array([0.0, 2.0])]
+)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_classes_of_every_type(tmp_path, labels, protocol):
+    model = LogisticRegression().fit(X, labels[np.arange(60) % len(labels)])
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(model, protocol))
+    assert inspect(path).classes == tuple(sorted(labels.tolist()))
+
+
+@pytest.mark.parametrize("zipmap", [False, True])
+def test_onnx_with_and_without_zipmap(tmp_path, zipmap):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(models.to_onnx_bytes(ESTIMATORS["logistic"][0], "abc", zipmap=zipmap))
+    card = inspect(path)
+    assert (card.task, card.classes) == ("classification", ("no", "perhaps", "yes"))
+    assert card.probabilities and len(card.output_names) == 2
+    assert [f.name for f in card.features] == ["a", "b", "c"]
+
+
+def test_onnx_with_integer_classes(tmp_path):
+    model = RandomForestClassifier(3).fit(X, np.arange(60) % 3 + 5)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(models.to_onnx_bytes(model, "abc"))
+    assert inspect(path).classes == (5, 6, 7)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_large_weights_are_not_read(tmp_path):
+    """200 MB of arrays: the reader's memory stays small."""
+    path = tmp_path / "big.joblib"
+    model = Ridge().fit(X, NUMBERS)
+    model.huge_ = np.zeros(25_000_000)
+    joblib.dump(model, path)
+    # VmHWM, not ru_maxrss: that one remembers the test process it was forked from.
+    code = (
+        "import re, sys; from pathlib import Path; from mlship.inspection import inspect;"
+        "assert len(inspect(Path(sys.argv[1])).features) == 3;"
+        "status = Path('/proc/self/status').read_text();"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 80
+
+
+class Canary:
+    """Would write a file when unpickled by anything that runs what the file names."""
+
+    path = ""
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+@pytest.mark.parametrize("place", ["root", "attribute"])
+def test_nothing_in_the_file_runs(tmp_path, place):
+    Canary.path = str(tmp_path / "executed")
+    model = Ridge().fit(X, NUMBERS)
+    model.extra_ = Canary()
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(model if place == "attribute" else Canary()))
+    with contextlib.suppress(ModelError):
+        inspect(path)
+    assert not (tmp_path / "executed").exists()
+    pickle.loads(path.read_bytes())
+    assert (tmp_path / "executed").exists(), "the canary itself does not work"
+
+
+def test_no_framework_is_imported(tmp_path):
+    for kind in ("tumor.joblib", "tumor.onnx"):
+        path = models.save(kind, tmp_path)
+        code = (
+            "import json, sys; from pathlib import Path; from mlship.inspection import inspect;"
+            "inspect(Path(sys.argv[1])); print(json.dumps(sorted(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+        loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+        assert not loaded & {"numpy", "sklearn", "joblib", "onnx", "onnxruntime", "scipy"}
+
+
+def write(path, data):
+    path.write_bytes(data)
+    return path
+
+
+def refusals(tmp_path):
+    good = models.save("tumor.joblib", tmp_path).read_bytes()
+    graph = models.save("tumor.onnx", tmp_path).read_bytes()
+    unfitted = pickle.dumps(Ridge())
+    encoder = make_pipeline(OneHotEncoder(), LogisticRegression()).fit([["a"], ["b"]], [0, 1])
+    multi = RandomForestClassifier(2).fit(X, np.stack([Y, Y], axis=1))
+    return {
+        "missing.joblib": (None, "does not exist"),
+        "model.h5": (b"x", "can't read"),
+        "empty.joblib": (b"", "damaged"),
+        "empty.onnx": (b"", "empty"),
+        "garbage.pkl": (b"\x93garbage" * 50, "damaged"),
+        "garbage.onnx": (bytes(range(256)) * 10, "not an ONNX model"),
+        "cut.joblib": (good[: len(good) // 2], "damaged"),
+        "cut-compressed.joblib": (bz2.compress(good)[:-40], "damaged"),
+        "cut.onnx": (graph[:-20], "not an ONNX model"),
+        "dict.pkl": (pickle.dumps({"a": 1}), "holds no scikit-learn model"),
+        "unfitted.pkl": (unfitted, "how many features"),
+        "text.pkl": (pickle.dumps(encoder), "text or categories"),
+        "multi.pkl": (pickle.dumps(multi), "multi-output"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["missing.joblib", "model.h5", "empty.joblib", "empty.onnx", "garbage.pkl", "garbage.onnx",
+     "cut.joblib", "cut-compressed.joblib", "cut.onnx", "dict.pkl", "unfitted.pkl", "text.pkl",
+     "multi.pkl"],
+)  # fmt: skip
+def test_refused_in_plain_words(tmp_path, name):
+    data, words = refusals(tmp_path)[name]
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ModelError, match=words) as caught:
+        inspect(path)
+    assert caught.value.next
+
+
+def test_onnx_of_images_is_refused_with_its_shape(tmp_path):
+    from onnx import TensorProto, helper
+
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 3, 8, 8])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [None, 3, 8, 8])
+    node = helper.make_node("Identity", ["image"], ["out"])
+    graph = helper.make_model(helper.make_graph([node], "g", [image], [out]))
+    path = write(tmp_path / "m.onnx", graph.SerializeToString())
+    with pytest.raises(ModelError) as caught:
+        inspect(path)
+    assert "image" in caught.value.why and "3, 8, 8" in caught.value.why
+
+
+def test_onnx_with_a_fixed_batch_is_refused(tmp_path):
+    from onnx import TensorProto, helper
+
+    rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [1, 4])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 4])
+    node = helper.make_node("Identity", ["rows"], ["out"])
+    graph = helper.make_model(helper.make_graph([node], "g", [rows], [out]))
+    path = write(tmp_path / "m.onnx", graph.SerializeToString())
+    with pytest.raises(ModelError, match="exactly 1 row"):
+        inspect(path)
