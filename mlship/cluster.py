@@ -15,6 +15,7 @@ def refused(target: Target, output: str) -> ClusterError:
         "no such host": ("The cluster can't be reached", "check the kubeconfig's server address"),
         "i/o timeout": ("The cluster can't be reached", "check the network or the VPN"),
         "does not exist": ("There is no such context", "kubectl config get-contexts"),
+        "Please enter": ("The cluster does not accept your credentials", "log in again"),
         "Unauthorized": ("The cluster does not accept your credentials", "log in again"),
         "forbidden": ("You may not do this on the cluster", "ask for the rights named above"),
         "namespaces": (

@@ -27,8 +27,9 @@ def local_command(server: str, environment: Path) -> list[str]:
 
 def reload_command(server: str, environment: Path, host: str, port: int) -> list[str]:
     """Return the argv that serves and starts again when code changes (one process)."""
-    if server == "flask":
-        return [*local_command(server, environment), "--reload"]
-    uvicorn = str(environment / "bin" / "uvicorn")
     address = ["--host", host, "--port", str(port)]
+    if server == "flask":
+        # gunicorn's own --reload keeps what gunicorn.conf.py has imported.
+        return [str(environment / "bin" / "flask"), "--app", "app.main", "run", "--reload", *address]
+    uvicorn = str(environment / "bin" / "uvicorn")
     return [uvicorn, "app.main:app", "--reload", "--reload-dir", "app", *address]

@@ -176,7 +176,7 @@ def test_deploy_to_a_cluster_that_does_not_answer(project, kubectl_only):
         "current-context": "gone",
         "contexts": [{"name": "gone", "context": {"cluster": "gone", "user": "me"}}],
         "clusters": [{"name": "gone", "cluster": {"server": f"https://127.0.0.1:{free_port()}"}}],
-        "users": [{"name": "me", "user": {}}],
+        "users": [{"name": "me", "user": {"token": "x"}}],
     }
     Path(os.environ["KUBECONFIG"]).write_text(yaml.safe_dump(config))
     done = mlship("deploy", cwd=project, check=False)
