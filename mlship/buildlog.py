@@ -13,12 +13,21 @@ _OUTPUT = re.compile(r"#(\d+) (?:\d+\.\d+ )?(.*)")
 _PODMAN = re.compile(r"(?:\[[\d/]+\] )?STEP (\d+/\d+): (.*)")
 
 
+State = Literal["running", "done", "cached", "failed", "canceled"]
+_STATES: dict[str, State] = {
+    "DONE": "done",
+    "CACHED": "cached",
+    "ERROR": "failed",
+    "CANCELED": "canceled",  # because another step failed
+}
+
+
 @dataclass
 class Step:
     """One instruction of the Dockerfile."""
 
     name: str
-    state: Literal["running", "done", "cached", "failed"] = "running"
+    state: State = "running"
     seconds: str = ""
     output: deque[str] = field(default_factory=lambda: deque(maxlen=20))
 
@@ -35,7 +44,7 @@ class BuildLog:
         """Take one line of output."""
         self.lines.append(line)
         if match := _NAMED.fullmatch(line):
-            self.steps.setdefault(match[1], Step(match[2]))
+            self.steps.setdefault(match[1], Step(" ".join(match[2].split())))
         elif match := _ENDED.fullmatch(line):
             self._end(match[1], match[2], match[3])
         elif match := _OUTPUT.fullmatch(line):
@@ -52,7 +61,7 @@ class BuildLog:
         step = self.steps.get(number)
         if step is None:
             return
-        step.state = {"DONE": "done", "CACHED": "cached"}.get(how, "failed")  # type: ignore[assignment]
+        step.state = _STATES[how]
         step.seconds = rest if how == "DONE" else step.seconds
 
     def _next_podman(self, number: str, name: str) -> None:

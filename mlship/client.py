@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import json
 import time
 import urllib.error
@@ -28,38 +29,51 @@ def predict(url: str, body: dict[str, Any], timeout: float = 30) -> dict[str, An
     Raises:
         ServiceError: nothing answers there, or it refuses the request.
     """
-    request = urllib.request.Request(
-        f"{url.rstrip('/')}/predict",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+    not_a_service = ServiceError(
+        f"What answers at {url} is not a prediction service",
+        next="pass --url with the right address",
     )
     try:
+        request = urllib.request.Request(
+            f"{url.rstrip('/')}/predict",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
         with _opener(url).open(request, timeout=timeout) as response:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
         raise _refused(error) from None
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
+    except OSError as error:  # URLError is one
         raise ServiceError(
             f"No service answers at {url}",
-            why=str(reason),
+            why=str(getattr(error, "reason", error)),
             next="start it with `mlship serve` or `mlship run`, or pass --url",
         ) from None
-    except ValueError:
-        raise ServiceError(f"What answers at {url} is not a prediction service",
-                           next="pass --url with the right address") from None  # fmt: skip
-    return dict(answer)
+    except json.JSONDecodeError:
+        raise not_a_service from None
+    except (ValueError, http.client.InvalidURL):
+        raise UsageError(
+            f"{url!r} is not the URL of a service", next="--url http://127.0.0.1:8000"
+        ) from None
+    except http.client.HTTPException:
+        raise not_a_service from None
+    if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
+        raise not_a_service
+    return answer
 
 
 def _refused(error: urllib.error.HTTPError) -> ServiceError:
     try:
         problem = json.load(error)
-        details = [e["detail"] for e in problem.get("errors") or []] or [problem["detail"]]
-    except (ValueError, KeyError, TypeError):
-        details = [error.reason]
+    except ValueError:
+        problem = None
+    problem = problem if isinstance(problem, dict) else {}
+    errors = problem.get("errors")
+    found = [e.get("detail") for e in errors if isinstance(e, dict)] if errors else []
+    details = found or [problem.get("detail", error.reason)]
     return ServiceError(
         f"The service answered {error.code} {error.reason}",
-        why="\n".join(details[:5]),
+        why="\n".join(map(str, details[:5])),
         next="correct the request; `mlship predict` without --file sends a right one",
     )
 
@@ -98,13 +112,16 @@ def read_instances(path: Path, features: list[str]) -> dict[str, Any]:
         if path.suffix.lower() == ".csv":
             return {"instances": _rows(text, features)}
         value = json.loads(text)
-    except (OSError, ValueError) as error:
+        instances = value.get("instances") if isinstance(value, dict) else value
+        if not isinstance(instances, list) or not instances:
+            raise ValueError("it holds no list of instances")
+    except (OSError, ValueError, csv.Error) as error:
         raise UsageError(
             f"{path} can't be sent",
             why=str(error),
             next='--file takes a CSV with a header, or JSON like {"instances": [...]}',
         ) from None
-    return value if isinstance(value, dict) else {"instances": value}
+    return {"instances": instances}
 
 
 def _rows(text: str, features: list[str]) -> list[Any]:
@@ -121,6 +138,10 @@ def _rows(text: str, features: list[str]) -> list[Any]:
 
 
 def _number(text: str) -> int | float | str:
+    try:
+        return int(text)  # first: a float can't hold every long whole number
+    except ValueError:
+        pass
     try:
         number = float(text)
     except ValueError:

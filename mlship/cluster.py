@@ -15,6 +15,10 @@ def refused(target: Target, output: str) -> ClusterError:
         "no such host": ("The cluster can't be reached", "check the kubeconfig's server address"),
         "i/o timeout": ("The cluster can't be reached", "check the network or the VPN"),
         "does not exist": ("There is no such context", "kubectl config get-contexts"),
+        "Unable to connect": (
+            "The cluster can't be reached",
+            "check the kubeconfig",
+        ),
         "Please enter": ("The cluster does not accept your credentials", "log in again"),
         "Unauthorized": ("The cluster does not accept your credentials", "log in again"),
         "forbidden": ("You may not do this on the cluster", "ask for the rights named above"),
@@ -49,6 +53,8 @@ def troubles(pods: dict[str, Any]) -> list[str]:
 
 def _trouble(status: dict[str, Any]) -> str:
     for container in status.get("containerStatuses", []):
+        if container.get("ready"):
+            continue
         waiting = container.get("state", {}).get("waiting")
         ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get(
             "terminated"
@@ -57,8 +63,7 @@ def _trouble(status: dict[str, Any]) -> str:
             return f"{waiting.get('reason', 'waiting')}: {waiting.get('message', '')}".strip(": ")
         if ended:
             return f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode')}"
-        if not container.get("ready"):
-            return "running, but its readiness probe fails"
+        return "running, but its readiness probe fails"
     for condition in status.get("conditions", []):
         if condition.get("status") == "False" and condition.get("message"):
             return str(condition["message"])

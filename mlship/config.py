@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from mlship.errors import ProjectError, UsageError
 
@@ -15,7 +23,8 @@ FILE_NAME = "mlship.yaml"
 # A repository without a tag: https://docs.docker.com/reference/cli/docker/image/tag/
 _IMAGE = r"^([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 # Kubernetes' resource.Quantity, as people write it.
-_QUANTITY = r"^\d+(\.\d+)?(m|[kMGTPE]i?)?$"
+_CPU = r"^\d+(\.\d+)?m?$"
+_MEMORY = r"^\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
@@ -25,7 +34,6 @@ def _as_text(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_as_text)]
-Quantity = Annotated[Text, Field(pattern=_QUANTITY)]
 
 
 class _Section(BaseModel):
@@ -42,8 +50,8 @@ class Model(_Section):
 class Quantities(_Section):
     """CPU and memory of one container."""
 
-    cpu: Quantity = "1"
-    memory: Quantity = "512Mi"
+    cpu: Annotated[Text, Field(pattern=_CPU)] = "1"
+    memory: Annotated[Text, Field(pattern=_MEMORY)] = "512Mi"
 
 
 class Resources(_Section):
@@ -72,14 +80,16 @@ class Config(_Section):
     port: Annotated[int, Field(ge=1024, le=65535)] = 8000
     namespace: Annotated[str, Field(pattern=_LABEL)] = "default"
     replicas: Annotated[int, Field(ge=1, le=1000)] = 2
-    autoscale: Autoscale = Autoscale()
+    autoscale: Annotated[Autoscale, Field(validate_default=True)] = Autoscale()
     resources: Resources = Resources()
 
-    @model_validator(mode="after")
-    def _room_to_scale(self) -> Config:
-        if self.autoscale.max < self.replicas:
-            raise ValueError(f"autoscale.max is {self.autoscale.max}, below replicas")
-        return self
+    @field_validator("autoscale")
+    @classmethod
+    def _room_to_scale(cls, autoscale: Autoscale, info: ValidationInfo) -> Autoscale:
+        if autoscale.max < info.data.get("replicas", 1):
+            found = {"max": autoscale.max}
+            raise PydanticCustomError("below_replicas", "is {max}, below replicas", found)
+        return autoscale
 
 
 def build(values: dict[str, Any]) -> Config:
@@ -92,10 +102,11 @@ def build(values: dict[str, Any]) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or FILE_NAME
+        where = ".".join(map(str, _where(first)))
+        disagree = first["type"] == "below_replicas"
         raise UsageError(
-            f"{where} can't be {first.get('input')!r}" if first["loc"] else "Settings disagree",
-            why=f"{_message(first)}.",
+            "Settings disagree" if disagree else f"{where} can't be {first['input']!r}",
+            why=f"{where} {_message(first)}.",
             next=f"mlship init NAME --set {where}=VALUE",
         ) from None
 
@@ -108,11 +119,12 @@ def load(path: Path) -> Config:
     """
     import yaml  # only here: `init` needs none of it
 
-    text = path.read_text(encoding="utf-8")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        # All scalars as text: `python: 3.10` must not become 3.1, nor `replicas: true` 1.
+        values = yaml.load(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ProjectError(
@@ -123,15 +135,21 @@ def load(path: Path) -> Config:
     try:
         return Config.model_validate(values if isinstance(values, dict) else {})
     except ValidationError as error:
-        lines = [
-            f"line {_line(node, e['loc'])}: {'.'.join(map(str, e['loc'])) or 'file'} {_message(e)}"
-            for e in error.errors()
-        ]
+        lines = []
+        for mistake in error.errors():
+            where = _where(mistake)
+            name = ".".join(map(str, where)) or "file"
+            lines.append(f"line {_line(node, where)}: {name} {_message(mistake)}")
         raise ProjectError(
             f"{path} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}",
             why="\n".join(lines),
             next=f"correct {path.name} and run the command again",
         ) from None
+
+
+def _where(error: Any) -> tuple[int | str, ...]:
+    path: tuple[int | str, ...] = error["loc"]
+    return (*path, "max") if error["type"] == "below_replicas" else path
 
 
 def _message(error: Any) -> str:
@@ -144,8 +162,12 @@ def _message(error: Any) -> str:
         return "is missing"
     if kind == "string_pattern_mismatch":
         return f"can't be {error['input']!r}"
-    message = re.sub(r"^(Value error, )", "", error["msg"])
-    return message[0].lower() + message[1:] + f" (it is {error['input']!r})" * bool(error["loc"])
+    message = str(error["msg"])
+    if kind == "below_replicas":
+        return message
+    found = str(error["input"])
+    shown = found if found.lstrip("-").isdecimal() else repr(found)
+    return f"{message[0].lower()}{message[1:]} (it is {shown})"
 
 
 def _line(node: Any, location: tuple[int | str, ...]) -> int:

@@ -75,8 +75,8 @@ def plain(text: str) -> str:
 
 def model_file(path: Path) -> str:
     """Return the path of the model inside the project, its name made harmless."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name).lstrip(".-")
-    return f"model/{name or 'model' + path.suffix}"
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip(".-")
+    return f"model/{stem or 'model'}{path.suffix.lower()}"
 
 
 def sample(card: ModelCard) -> dict[str, Any]:

@@ -26,9 +26,11 @@ def overlay(config: Config, image: str, namespace: str, replicas: int | None) ->
     deployment["spec"] = {"template": {"spec": {"containers": [container]}}}
     autoscaler = _named("autoscaling/v2", "HorizontalPodAutoscaler", config.name)
     if replicas is None:
+        target = {"type": "Utilization", "averageUtilization": config.autoscale.cpu}
         autoscaler["spec"] = {
             "minReplicas": config.replicas,
             "maxReplicas": config.autoscale.max,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
         }
     else:
         deployment["spec"]["replicas"] = replicas

@@ -54,7 +54,7 @@ def python_for(card: ModelCard, wanted: str | None = None) -> tuple[str, str]:
         )
     if wanted is not None:
         major, _, minor = wanted.partition(".")
-        if major != "3" or not minor.isdigit() or not low <= int(minor) <= high:
+        if major != "3" or not minor.isdecimal() or not low <= int(minor) <= high:
             raise UsageError(f"Python {wanted} can't serve this model", why=supported + ".",
                              next=f"--set python=3.{high}")  # fmt: skip
         return wanted, f"as asked; {supported}"

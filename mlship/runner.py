@@ -71,7 +71,7 @@ class Runner:
                 errors="replace",
                 timeout=timeout,
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError, NotADirectoryError):
             raise missing(command) from None
         except subprocess.TimeoutExpired:
             raise ToolFailed(
@@ -104,7 +104,7 @@ class Runner:
                 text=True,
                 errors="replace",
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError, NotADirectoryError):
             raise missing(command) from None
         try:
             if on_line and process.stdout:

@@ -30,6 +30,7 @@ def reload_command(server: str, environment: Path, host: str, port: int) -> list
     address = ["--host", host, "--port", str(port)]
     if server == "flask":
         # gunicorn's own --reload keeps what gunicorn.conf.py has imported.
-        return [str(environment / "bin" / "flask"), "--app", "app.main", "run", "--reload", *address]
+        flask = str(environment / "bin" / "flask")
+        return [flask, "--app", "app.main", "run", "--reload", *address]
     uvicorn = str(environment / "bin" / "uvicorn")
     return [uvicorn, "app.main:app", "--reload", "--reload-dir", "app", *address]

@@ -33,7 +33,12 @@ def parse(assignments: list[str]) -> dict[str, Any]:
                 next=f"--set {near[0] if near else 'port'}={text or 'VALUE'}",
             )
         # "3.10" must not become the number 3.1.
-        value = text if key in ("python", "version") else yaml.safe_load(text)
+        try:
+            value = text if key in ("python", "version") else yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageError(
+                f"{key} can't be {text!r}", next=f"mlship init NAME --set {key}=VALUE"
+            ) from None
         merge(values, key.split("."), value)
     return values
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlship.cli.options import DryRun, ProjectDir, Verbose
+from mlship.cli.options import DryRun, EngineOption, ProjectDir, Verbose
 
 if TYPE_CHECKING:
     from mlship.runner import Command, Runner
 
-EngineName = Literal["docker", "podman"]
-
 
 def build(
     tag: Annotated[
-        str | None, typer.Option(help="The image's full reference. [version and content hash]")
+        str | None,
+        typer.Option(help="The image's full reference.", show_default="version and content hash"),
     ] = None,
     push: Annotated[bool, typer.Option("--push", help="Push it to its registry.")] = False,
     platform: Annotated[
         str | None, typer.Option(help="linux/amd64, linux/arm64, or both with a comma.")
     ] = None,
-    engine: Annotated[EngineName | None, typer.Option(help="docker or podman. [found]")] = None,
+    engine: EngineOption = None,
     build_arg: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Passed on: PYTHON_IMAGE=… Repeatable."),

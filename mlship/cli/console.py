@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 from rich.console import Console
@@ -38,7 +39,8 @@ def runner(*, dry_run: bool = False, verbose: bool = False) -> Runner:
 
     def echo(command: Command) -> None:
         if dry_run:
-            print(f"{f'cd {command.cwd} && ' if command.cwd else ''}{command}")
+            place = f"cd {shlex.quote(str(command.cwd))} && " if command.cwd else ""
+            print(f"{place}{command}")
         elif verbose:
             err.print(Text(f"$ {command}", style="dim"))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlship.cli.options import DryRun, ProjectDir, Verbose
+from mlship.cli.options import DryRun, ImageOption, ProjectDir, Verbose
 
 if TYPE_CHECKING:
     from mlship.commands.kubectl import Target
@@ -19,9 +19,11 @@ def deploy(
     replicas: Annotated[
         int | None, typer.Option(min=1, help="A fixed count, without the autoscaler.")
     ] = None,
-    namespace: Annotated[str | None, typer.Option(help="[that of mlship.yaml]")] = None,
-    context: Annotated[str | None, typer.Option(help="Of the kubeconfig. [the current]")] = None,
-    image: Annotated[str | None, typer.Option(help="The image. [the last build]")] = None,
+    namespace: Annotated[str | None, typer.Option(show_default="that of mlship.yaml")] = None,
+    context: Annotated[
+        str | None, typer.Option(help="Of the kubeconfig.", show_default="the current")
+    ] = None,
+    image: ImageOption = None,
     timeout: Annotated[int, typer.Option(min=1, help="Seconds for the rollout.")] = 300,
     project: ProjectDir = Path(),
     dry_run: DryRun = False,

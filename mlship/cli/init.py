@@ -22,7 +22,9 @@ def init(
         Path | None,
         typer.Option(help="The trained model: .onnx, .joblib or .pkl. Without it: iris."),
     ] = None,
-    server: Annotated[Server | None, typer.Option(help="The server to write. [fastapi]")] = None,
+    server: Annotated[
+        Server | None, typer.Option(help="The server to write.", show_default="fastapi")
+    ] = None,
     values: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A value of mlship.yaml. Repeatable."),
@@ -45,7 +47,10 @@ def init(
     scaffold.check_target(target, force=force)
     given = settings.parse(values or [])
     if server is None and not no_input and console.interactive() and not plan.former(target):
-        server = typer.prompt("Server", default="fastapi", type=_server)
+        from rich.prompt import Prompt
+
+        chosen = Prompt.ask("Server", choices=["fastapi", "flask"], default="fastapi")
+        server = "flask" if chosen == "flask" else "fastapi"
     planned = plan.make(target, model, server, given)
     runner = console.runner(verbose=verbose)
 
@@ -61,12 +66,6 @@ def init(
 
     done = scaffold.scaffold(planned.card, planned.context(), target, force=force, finish=finish)
     _show(planned, target, done.changes)
-
-
-def _server(text: str) -> str:
-    if text not in ("fastapi", "flask"):
-        raise typer.BadParameter("fastapi or flask")
-    return text
 
 
 def _show(planned: Plan, target: Path, changes: Changes) -> None:

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 def predict(
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="A .csv or .json. [sample.json]")
+        Path | None,
+        typer.Option("--file", "-f", help="A .csv or .json.", show_default="sample.json"),
     ] = None,
-    url: Annotated[str | None, typer.Option(help="The service. [this machine]")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The service.", show_default="this machine")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     project: ProjectDir = Path(),
 ) -> None:

@@ -11,7 +11,12 @@ from mlship.buildlog import BuildLog, Step
 from mlship.cli.console import err
 from mlship.runner import Command, Runner
 
-_MARKS = {"done": ("✓", "green"), "cached": ("✓", "dim green"), "failed": ("✗", "red")}
+_MARKS = {
+    "done": ("✓", "green"),
+    "cached": ("✓", "dim green"),
+    "failed": ("✗", "red"),
+    "canceled": ("-", "dim"),
+}
 
 
 def follow(runner: Runner, command: Command, log: BuildLog) -> int:

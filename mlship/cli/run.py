@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlship.cli.build import EngineName
-from mlship.cli.options import DryRun, ProjectDir, Verbose
+from mlship.cli.options import DryRun, EngineOption, ImageOption, PortOption, ProjectDir, Verbose
 
 if TYPE_CHECKING:
     from mlship.engine import Engine
@@ -19,10 +18,10 @@ _READY_SECONDS = 120
 
 
 def run(
-    port: Annotated[int | None, typer.Option(help="Port here. [that of mlship.yaml]")] = None,
+    port: PortOption = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running.")] = False,
-    image: Annotated[str | None, typer.Option(help="The image. [the last build]")] = None,
-    engine: Annotated[EngineName | None, typer.Option(help="docker or podman. [found]")] = None,
+    image: ImageOption = None,
+    engine: EngineOption = None,
     project: ProjectDir = Path(),
     dry_run: DryRun = False,
     verbose: Verbose = False,

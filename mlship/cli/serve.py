@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from mlship.cli.options import ProjectDir, Verbose
+from mlship.cli.options import PortOption, ProjectDir, Verbose
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Port. [that of mlship.yaml]")] = None,
+    port: PortOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
     reload: Annotated[
         bool, typer.Option("--reload", help="Start again when code changes.")

@@ -1,0 +1,326 @@
+"""The command line as a user meets it: exit codes, one red line, no traceback."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from mlship import __version__
+from mlship.__main__ import main
+from tests.support.projects import MLSHIP
+from tests.unit.conftest import write_docker, write_program
+
+COMMANDS = {
+    "init": ["name", "--model", "--server", "--set", "--no-input", "--force", "--no-lock"],
+    "serve": ["--host", "--port", "--workers", "--reload", "--project"],
+    "predict": ["--file", "--url", "--json", "--project"],
+    "build": ["--tag", "--push", "--platform", "--engine", "--build-arg", "--dry-run"],
+    "run": ["--port", "--detach", "--image", "--engine", "--dry-run"],
+    "deploy": ["--replicas", "--namespace", "--context", "--image", "--timeout", "--dry-run"],
+}
+IN_A_PROJECT = [name for name in COMMANDS if name != "init"]
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    for name in ("MLSHIP_DOCKER", "MLSHIP_TRACEBACK", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def mlship(monkeypatch, capfd):
+    """Runs the program's main() in this process, which is faster than starting it."""
+
+    def call(*argv, cwd, path="/usr/bin:/bin", **variables):
+        monkeypatch.chdir(cwd)
+        for name, value in {"PATH": path, "COLUMNS": "200", **variables}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["mlship", *map(str, argv)])
+        monkeypatch.setattr(signal, "signal", lambda *arguments: None)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        out, err = (re.sub(r"\x1b\[[\d;]*m", "", text) for text in capfd.readouterr())
+        return SimpleNamespace(stdout=out, stderr=err, returncode=stopped.value.code or 0)
+
+    return call
+
+
+def assert_error(done, code, what):
+    """The error's first line on stderr, and nothing that looks like a crash."""
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if line.startswith("Error:")] == lines[:1]
+    assert lines[0] == f"Error: {what}"
+    assert all(line.startswith("  ") for line in lines[1:])
+    assert done.returncode == code
+
+
+def test_version(tmp_path):
+    done = subprocess.run([*MLSHIP, "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == (f"mlship {__version__}\n", "", 0)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help(mlship, tmp_path, flag):
+    done = mlship(flag, cwd=tmp_path)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "Usage: mlship [OPTIONS] COMMAND [ARGS]..." in done.stdout
+    rows = [line.strip("│ ").split(" ")[0] for line in done.stdout.splitlines()]
+    assert [row for row in rows if row in COMMANDS] == list(COMMANDS)
+
+
+@pytest.mark.parametrize(("command", "words"), COMMANDS.items())
+def test_help_of_commands(mlship, tmp_path, command, words):
+    done = mlship(command, "--help", cwd=tmp_path)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert f"Usage: mlship {command} [OPTIONS]" in done.stdout
+    assert [word for word in words if word not in done.stdout] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "defaults"),
+    [
+        ("init", ["fastapi"]),
+        ("serve", ["that of mlship.yaml"]),
+        ("predict", ["sample.json", "this machine"]),
+        ("build", ["version and content hash", "found"]),
+        ("run", ["that of mlship.yaml", "the last build", "found"]),
+        ("deploy", ["that of mlship.yaml", "the current", "the last build"]),
+    ],
+)
+def test_help_shows_defaults(mlship, tmp_path, command, defaults):
+    text = " ".join(mlship(command, "--help", cwd=tmp_path).stdout.split())
+    shown = [word for word in defaults if re.search(rf"[\[(]{re.escape(word)}[\])]", text)]
+    assert shown == defaults
+
+
+@pytest.mark.parametrize(
+    "argv", [["shipit"], ["init"], ["build", "--engine", "lxc"], ["deploy", "--replicas", "0"]]
+)
+def test_wrong_usage(mlship, tmp_path, argv):
+    done = mlship(*argv, cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("", 2)
+    assert "Usage: mlship" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "what", "next_step"),
+    [
+        (["My Model"], "'My Model' can't name a project", "mlship init my-model"),
+        (["x", "--set", "prot=1"], "--set prot=1 is not a setting", "--set port=1"),
+        (
+            ["x", "--set", "port=80", "--no-input"],
+            "port can't be 80",
+            "mlship init NAME --set port=VALUE",
+        ),
+    ],
+)
+def test_wrong_value(mlship, tmp_path, argv, what, next_step):
+    done = mlship("init", *argv, cwd=tmp_path)
+    assert_error(done, 2, what)
+    assert done.stderr.splitlines()[-1] == f"  Next: {next_step}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_error_of_a_real_process(tmp_path):
+    done = subprocess.run([*MLSHIP, "serve"], cwd=tmp_path, capture_output=True, text=True)
+    assert_error(done, 3, f"No mlship project in {tmp_path}")
+
+
+@pytest.mark.parametrize("command", IN_A_PROJECT)
+def test_no_project(mlship, tmp_path, command):
+    assert_error(mlship(command, cwd=tmp_path), 3, f"No mlship project in {tmp_path}")
+
+
+@pytest.mark.parametrize("command", IN_A_PROJECT)
+def test_broken_project(mlship, project, command):
+    (project / "mlship.yaml").write_text("name: [")
+    done = mlship(command, "--project", project, cwd="/")
+    assert_error(done, 3, f"{project / 'mlship.yaml'}:1 is not valid YAML")
+
+
+def test_folder_in_the_way(mlship, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "mine").touch()
+    done = mlship("init", "x", "--no-input", cwd=tmp_path)
+    assert_error(done, 3, f"The folder {tmp_path / 'x'} is not empty")
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        ("nope.onnx", "The model nope.onnx does not exist"),
+        ("folder", "The model folder is a folder"),
+        ("model.txt", "mlship can't read model.txt"),
+    ],
+)
+def test_no_model(mlship, tmp_path, model, what):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "model.txt").touch()
+    done = mlship("init", "x", "--model", model, "--no-input", cwd=tmp_path)
+    assert_error(done, 4, what)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [
+        (["build"], "There is no docker on PATH"),
+        (["run"], "There is no docker on PATH"),
+        (["build", "--engine", "podman"], "There is no podman on PATH"),
+        (["deploy"], "kubectl is not installed, or not on PATH"),
+    ],
+)
+def test_missing_tool(mlship, project, argv, what):
+    assert_error(mlship(*argv, cwd=project, path=""), 5, what)
+
+
+def test_docker_that_is_no_program(mlship, project):
+    done = mlship("build", cwd=project, MLSHIP_DOCKER=str(project))
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 5
+
+
+def test_failed_build(mlship, project):
+    folder = project.parent / "bin"
+    write_docker(folder / "docker", "28.0.1", daemon=True, buildx=True)
+    done = mlship("build", cwd=project, path=str(folder))
+    assert_error(done, 6, "The image could not be built (docker exited with 64)")
+
+
+def test_bad_build_argument(mlship, project):
+    folder = project.parent / "bin"
+    write_docker(folder / "docker", "28.0.1", buildx=True)
+    done = mlship("build", "--build-arg", "X", cwd=project, path=str(folder))
+    assert_error(done, 2, "--build-arg X has no value")
+
+
+def test_dry_build_prints_what_one_can_paste(mlship, project):
+    spaced = project.rename(project.parent / "my projects")
+    docker = write_docker(project.parent / "bin" / "docker", "28.0.1", buildx=True)
+    done = mlship("build", "--tag", "iris:1", "--dry-run", cwd=spaced, MLSHIP_DOCKER=docker)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert shlex.split(done.stdout) == [
+        *("cd", str(spaced), "&&", docker, "buildx", "build", "--progress", "plain"),
+        *("--tag", "iris:1", "--build-arg", "VERSION=0.2.0", "--build-arg", "REVISION=unknown"),
+        *("--load", "."),
+    ]
+
+
+def test_no_cluster(mlship, project):
+    refused = "The connection to the server localhost:8080 was refused"
+    kubectl = f"""case "$*" in
+"kustomize .mlship/deploy") echo "kind: List" ;;
+"config current-context") echo dev ;;
+*) echo "{refused}" >&2; exit 1 ;;
+esac"""
+    write_program(project.parent / "bin" / "kubectl", kubectl)
+    done = mlship("deploy", "--image", "iris:1", cwd=project, path=str(project.parent / "bin"))
+    assert done.stderr.splitlines() == [
+        "Error: The cluster can't be reached",
+        f"  {refused}",
+        "  Next: start it, or choose another with --context",
+    ]
+    assert done.returncode == 7
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
+
+
+def test_no_service(mlship, project, free_port):
+    url = f"http://127.0.0.1:{free_port}"
+    done = mlship("predict", "--url", url, cwd=project)
+    assert_error(done, 8, f"No service answers at {url}")
+
+
+@pytest.fixture
+def service():
+    """A service that gives ``service.answer`` to every POST."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(self.server.answer).encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_predict(mlship, project, service):
+    service.answer = {"predictions": ["[x]"], "probabilities": [[0.25, 0.75]]}
+    url = f"http://127.0.0.1:{service.server_port}"
+    done = mlship("predict", "--url", url, "--json", cwd=project)
+    assert (json.loads(done.stdout), done.stderr) == (service.answer, "")
+    table = mlship("predict", "--url", url, cwd=project)
+    assert table.stdout.splitlines()[-1].split() == ["0", "1.5,", "2", "[x]", "0.750"]
+
+
+def test_predict_from_another_service(mlship, project, service):
+    service.answer = {"status": "ok"}
+    url = f"http://127.0.0.1:{service.server_port}"
+    done = mlship("predict", "--url", url, cwd=project)
+    assert_error(done, 8, f"What answers at {url} is not a prediction service")
+
+
+@pytest.mark.parametrize("text", ['{"rows": []}', '{"instances": []}', "3"])
+def test_predict_with_a_broken_sample(mlship, project, text):
+    (project / "sample.json").write_text(text)
+    (project / "rows.csv").write_text("a,b\n1,2\n")
+    done = mlship("predict", "--file", "rows.csv", cwd=project)
+    assert "Traceback" not in done.stderr
+    assert "stumbled" not in done.stderr
+    assert done.returncode == 2
+
+
+def test_ctrl_c(project):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(10)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [*MLSHIP, "predict", "--url", url],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(65536)
+            time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=10)
+    assert (out, process.returncode) == ("", 130)
+    assert "Traceback" not in err
+
+
+def test_closed_pipe(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*MLSHIP, "--version"], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert done.stderr == ""
