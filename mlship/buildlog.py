@@ -71,6 +71,11 @@ class BuildLog:
         key = f"podman {len(self.steps)} {number}"
         self._podman = self.steps[key] = Step(f"[{number}] {name}")
 
+    def finish(self, code: int) -> None:
+        """Take the builder's exit code: podman does not say how its last step ended."""
+        if self._podman and self._podman.state == "running":
+            self._podman.state = "failed" if code else "done"
+
     def failure(self) -> str:
         """Return the failed step and its last lines, or the last lines of all."""
         failed = next((s for s in self.steps.values() if s.state == "failed"), self._podman)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import http.client
+import io
 import json
 import time
 import urllib.error
@@ -125,7 +126,7 @@ def read_instances(path: Path, features: list[str]) -> dict[str, Any]:
 
 
 def _rows(text: str, features: list[str]) -> list[Any]:
-    header, *lines = [row for row in csv.reader(text.splitlines()) if row] or [[]]
+    header, *lines = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
     names = [name.strip() for name in header]
     missing = [name for name in features if name not in names]
     if missing:

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from typing import Annotated, Any, ClassVar, Literal
 
 from mlship.errors import ProjectError, UsageError
 
@@ -28,32 +18,55 @@ _MEMORY = r"^\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
-def _as_text(value: Any) -> Any:
-    # YAML reads `cpu: 1` and `python: 3.11` as numbers.
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+@dataclass(frozen=True)
+class Pattern:
+    """A text that matches; pydantic asks for the schema only where something is validated."""
+
+    regex: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Return pydantic's schema. YAML's numbers count as text: ``--set resources…cpu=1``."""
+        from pydantic_core import core_schema
+
+        return core_schema.str_schema(pattern=self.regex, coerce_numbers_to_str=True)
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+@dataclass(frozen=True)
+class Between:
+    """A whole number within bounds, both included."""
+
+    least: int
+    most: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Return pydantic's schema."""
+        from pydantic_core import core_schema
+
+        return core_schema.int_schema(ge=self.least, le=self.most)
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Section:
+    # Read by pydantic. A plain dict, so that `init` need not import it.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
+@dataclass(frozen=True)
 class Model(_Section):
     """The model file inside the project."""
 
     file: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Pattern(r"^[0-9a-f]{64}$")]
 
 
+@dataclass(frozen=True)
 class Quantities(_Section):
     """CPU and memory of one container."""
 
-    cpu: Annotated[Text, Field(pattern=_CPU)] = "1"
-    memory: Annotated[Text, Field(pattern=_MEMORY)] = "512Mi"
+    cpu: Annotated[str, Pattern(_CPU)] = "1"
+    memory: Annotated[str, Pattern(_MEMORY)] = "512Mi"
 
 
+@dataclass(frozen=True)
 class Resources(_Section):
     """What a pod asks for, and what it may use at most."""
 
@@ -61,35 +74,54 @@ class Resources(_Section):
     limits: Quantities = Quantities()
 
 
+@dataclass(frozen=True)
 class Autoscale(_Section):
     """Bounds of the HorizontalPodAutoscaler."""
 
-    max: Annotated[int, Field(ge=1, le=1000)] = 6
-    cpu: Annotated[int, Field(ge=1, le=100)] = 75
+    max: Annotated[int, Between(1, 1000)] = 6
+    cpu: Annotated[int, Between(1, 100)] = 75
 
 
+@dataclass(frozen=True)
 class Config(_Section):
     """The whole of mlship.yaml."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
-    version: Annotated[Text, Field(pattern=r"^\d+(\.\d+)*([a-z0-9.-]*)$")] = "0.1.0"
-    server: Literal["fastapi", "flask"] = "fastapi"
-    python: Annotated[Text, Field(pattern=r"^3\.\d+$")]
+    name: Annotated[str, Pattern(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    python: Annotated[str, Pattern(r"^3\.\d+$")]
     model: Model
-    image: Annotated[str, Field(pattern=_IMAGE)]
-    port: Annotated[int, Field(ge=1024, le=65535)] = 8000
-    namespace: Annotated[str, Field(pattern=_LABEL)] = "default"
-    replicas: Annotated[int, Field(ge=1, le=1000)] = 2
-    autoscale: Annotated[Autoscale, Field(validate_default=True)] = Autoscale()
+    image: Annotated[str, Pattern(_IMAGE)]
+    version: Annotated[str, Pattern(r"^\d+(\.\d+)*([a-z0-9.-]*)$")] = "0.1.0"
+    server: Literal["fastapi", "flask"] = "fastapi"
+    port: Annotated[int, Between(1024, 65535)] = 8000
+    namespace: Annotated[str, Pattern(_LABEL)] = "default"
+    replicas: Annotated[int, Between(1, 1000)] = 2
+    autoscale: Autoscale = Autoscale()
     resources: Resources = Resources()
 
-    @field_validator("autoscale")
-    @classmethod
-    def _room_to_scale(cls, autoscale: Autoscale, info: ValidationInfo) -> Autoscale:
-        if autoscale.max < info.data.get("replicas", 1):
-            found = {"max": autoscale.max}
-            raise PydanticCustomError("below_replicas", "is {max}, below replicas", found)
-        return autoscale
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong value: the keys that lead to it, the value, and what is wrong."""
+
+    where: tuple[str, ...]
+    found: Any
+    message: str
+
+
+def validate(values: Any) -> Config | list[Mistake]:
+    """Return the Config of plain values, or everything that is wrong with them."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        config = TypeAdapter(Config).validate_python(values if isinstance(values, dict) else {})
+    except ValidationError as error:
+        return [
+            Mistake(tuple(map(str, e["loc"])), e.get("input"), _message(e)) for e in error.errors()
+        ]
+    most = config.autoscale.max
+    if most < config.replicas:
+        return [Mistake(("autoscale", "max"), most, f"is {most}, below replicas")]
+    return config
 
 
 def build(values: dict[str, Any]) -> Config:
@@ -98,17 +130,17 @@ def build(values: dict[str, Any]) -> Config:
     Raises:
         UsageError: a value is wrong.
     """
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, _where(first)))
-        disagree = first["type"] == "below_replicas"
-        raise UsageError(
-            "Settings disagree" if disagree else f"{where} can't be {first['input']!r}",
-            why=f"{where} {_message(first)}.",
-            next=f"mlship init NAME --set {where}=VALUE",
-        ) from None
+    found = validate(values)
+    if isinstance(found, Config):
+        return found
+    mistake = found[0]
+    where = ".".join(mistake.where)
+    below = "below replicas" in mistake.message
+    raise UsageError(
+        "Settings disagree" if below else f"{where} can't be {mistake.found!r}",
+        why=f"{where} {mistake.message}.",
+        next=f"mlship init NAME --set {where}=VALUE",
+    )
 
 
 def load(path: Path) -> Config:
@@ -132,30 +164,21 @@ def load(path: Path) -> Config:
             why=str(getattr(error, "problem", error)),
             next=f"correct {path.name} and run the command again",
         ) from None
-    try:
-        return Config.model_validate(values if isinstance(values, dict) else {})
-    except ValidationError as error:
-        lines = []
-        for mistake in error.errors():
-            where = _where(mistake)
-            name = ".".join(map(str, where)) or "file"
-            lines.append(f"line {_line(node, where)}: {name} {_message(mistake)}")
-        raise ProjectError(
-            f"{path} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}",
-            why="\n".join(lines),
-            next=f"correct {path.name} and run the command again",
-        ) from None
-
-
-def _where(error: Any) -> tuple[int | str, ...]:
-    path: tuple[int | str, ...] = error["loc"]
-    return (*path, "max") if error["type"] == "below_replicas" else path
+    found = validate(values)
+    if isinstance(found, Config):
+        return found
+    lines = [f"line {_line(node, m.where)}: {'.'.join(m.where)} {m.message}" for m in found]
+    raise ProjectError(
+        f"{path} has {len(lines)} mistake{'s' if len(lines) > 1 else ''}",
+        why="\n".join(lines),
+        next=f"correct {path.name} and run the command again",
+    )
 
 
 def _message(error: Any) -> str:
     kind = error["type"]
-    if kind == "extra_forbidden":
-        known = [*Config.model_fields, "max", "cpu", "memory", "requests", "limits", "file"]
+    if kind == "unexpected_keyword_argument":
+        known = [*Config.__dataclass_fields__, "max", "cpu", "memory", "requests", "limits", "file"]
         near = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
         return "is not a setting" + (f"; did you mean {near[0]}?" if near else "")
     if kind == "missing":
@@ -163,21 +186,19 @@ def _message(error: Any) -> str:
     if kind == "string_pattern_mismatch":
         return f"can't be {error['input']!r}"
     message = str(error["msg"])
-    if kind == "below_replicas":
-        return message
     found = str(error["input"])
     shown = found if found.lstrip("-").isdecimal() else repr(found)
     return f"{message[0].lower()}{message[1:]} (it is {shown})"
 
 
-def _line(node: Any, location: tuple[int | str, ...]) -> int:
+def _line(node: Any, location: tuple[str, ...]) -> int:
     """Return the 1-based line of the deepest node on the way to ``location``."""
     line = node.start_mark.line + 1 if node else 1
     for part in location:
         if getattr(node, "id", "") != "mapping":
             break
         for key, value in node.value:
-            if key.value == str(part):
+            if key.value == part:
                 node, line = value, key.start_mark.line + 1
                 break
         else:

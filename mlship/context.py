@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
     command = server.image_command(config.server)
     answers = f"{card.task}, one of {len(card.classes)} classes" if card.classes else card.task
     return {
-        **config.model_dump(),
+        **asdict(config),
         "model_file": config.model.file,
         "model_file_literal": literal(config.model.file),
         "sha256": config.model.sha256,

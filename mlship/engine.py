@@ -146,6 +146,6 @@ def _classify(program: str, runner: Runner) -> Engine:
     if runner.ask(Command((program, "buildx", "version"))).code == 0:
         return Engine("buildx", program)
     match = re.search(r"(\d+)\.\d+", said)
-    if match and 18 < int(match[1]) < 23:
+    if match and 18 <= int(match[1]) < 23:
         return Engine("buildkit", program, build_env={"DOCKER_BUILDKIT": "1"})
     return Engine("docker", program)

@@ -5,6 +5,7 @@ It is a plain kustomization in ``.mlship/deploy``, so the printed commands work 
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def overlay(config: Config, image: str, namespace: str, replicas: int | None) ->
     container = {
         "name": "server",
         "image": image,
-        "resources": config.resources.model_dump(),
+        "resources": asdict(config.resources),
     }
     deployment["spec"] = {"template": {"spec": {"containers": [container]}}}
     autoscaler = _named("autoscaling/v2", "HorizontalPodAutoscaler", config.name)

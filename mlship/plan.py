@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlship import config, context, inspection, requirements, settings
 from mlship.card import ModelCard
@@ -35,7 +35,12 @@ def former(target: Path) -> config.Config | None:
         return None
 
 
-def make(target: Path, model: Path | None, server: str | None, values: dict[str, Any]) -> Plan:
+def make(
+    target: Path,
+    model: Path | None,
+    server: Literal["fastapi", "flask"] | None,
+    values: dict[str, Any],
+) -> Plan:
     """Read the model and settle every value: ``values`` over those of a former project.
 
     Without ``model``, the former project's model is used, else the bundled iris.
@@ -48,10 +53,14 @@ def make(target: Path, model: Path | None, server: str | None, values: dict[str,
     if model is None:
         model = target / before.model.file if before else BUNDLED_MODEL
     card = inspection.inspect(model)
-    python, reason = requirements.python_for(card, values.get("python"))
-    base = before.model_dump(exclude={"python", "model"}) if before else {}
-    base.update(name=target.name, python=python)
-    base.setdefault("image", target.name)
+    wanted = values.get("python") or (before.python if before else None)
+    python, reason = requirements.python_for(card, wanted)
+    found = config.Model(context.model_file(model), card.sha256)
+    if before is None and not values:
+        # Nothing to validate: spares `init` the time that pydantic takes to import.
+        made = config.Config(target.name, python, found, image=target.name)
+        return Plan(card, replace(made, server=server or made.server), reason)
+    base: dict[str, Any] = asdict(before) if before else {"image": target.name}
+    base.update(name=target.name, python=python, model=asdict(found))
     base["server"] = server or base.get("server", "fastapi")
-    base["model"] = {"file": context.model_file(model), "sha256": card.sha256}
     return Plan(card, config.build(settings.overlay(base, values)), reason)

@@ -34,10 +34,16 @@ class Project:
         for name in sorted(names):
             file = self.root / name
             if not file.is_file():
+                if name == "requirements.lock":
+                    raise ProjectError(
+                        f"{file} is missing",
+                        why="The libraries are not locked yet.",
+                        next="mlship build (it locks first)",
+                    )
                 raise ProjectError(
                     f"{file} is missing",
                     why="The image is made of it.",
-                    next=f"mlship init {self.config.name} --force, from {self.root.parent}",
+                    next=f"mlship init {self.root.name} --force, from {self.root.parent}",
                 )
             with file.open("rb") as opened:
                 content = hashlib.file_digest(opened, "sha256").hexdigest()

@@ -52,13 +52,14 @@ def python_for(card: ModelCard, wanted: str | None = None) -> tuple[str, str]:
             f"libraries begin with 3.{low}",
             next="convert the model to ONNX, or train it with a newer library",
         )
+    here = sys.version_info.minor
     if wanted is not None:
         major, _, minor = wanted.partition(".")
         if major != "3" or not minor.isdecimal() or not low <= int(minor) <= high:
             raise UsageError(f"Python {wanted} can't serve this model", why=supported + ".",
                              next=f"--set python=3.{high}")  # fmt: skip
-        return wanted, f"as asked; {supported}"
-    here = sys.version_info.minor
+        if int(minor) != here:
+            return wanted, f"as asked; {supported}"
     minor_version = min(max(here, low), high)
     if minor_version == here:
         return f"3.{here}", f"the version that ran mlship; {supported}"

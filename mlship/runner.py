@@ -130,6 +130,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 def missing(command: Command) -> ToolMissing:
     """Return the error for a program that is not there."""
     program = command.argv[0]
+    if command.cwd and not command.cwd.is_dir():
+        return ToolMissing(f"The folder {command.cwd} is gone", next="go to the project again")
     return ToolMissing(
         f"{program} is not installed, or not on PATH",
         why=f"It was needed for: {command}",

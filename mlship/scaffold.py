@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 from mlship import layers, ownership
 from mlship.card import ModelCard
 from mlship.errors import ProjectError
+
+_JINJA = re.compile(rb"\{[{%#]")
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,18 @@ def _render(folders: list[Path], context: dict[str, Any], staging: Path) -> Path
         shutil.copytree(folder, template, dirs_exist_ok=True)
     project = generate_files(
         repo_dir=template,
-        context={"cookiecutter": context},
+        context={"cookiecutter": {**context, "_copy_without_render": _plain_files(template)}},
         output_dir=staging,
         accept_hooks=False,
     )
     return Path(project)
+
+
+def _plain_files(template: Path) -> list[str]:
+    """Return the files without a word of Jinja, which cookiecutter may copy as they are."""
+    (project,) = template.iterdir()
+    names = ownership.files_in(project)
+    return [name for name in names if not _JINJA.search((project / name).read_bytes())]
 
 
 def _move(project: Path, target: Path) -> ownership.Changes:

@@ -20,10 +20,10 @@ def parse(assignments: list[str]) -> dict[str, Any]:
     Raises:
         UsageError: there is no ``=``, or the key is no setting.
     """
-    import yaml
-
     values: dict[str, Any] = {}
     for assignment in assignments:
+        import yaml  # only here: most runs of `init` set nothing
+
         key, equals, text = assignment.partition("=")
         if not equals or key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, 1, cutoff=0.4)

@@ -40,7 +40,7 @@ def build(
 
     found = find(project)
     runner = console.runner(dry_run=dry_run, verbose=verbose)
-    if not lock.is_locked(found.root):
+    if not lock.is_locked(found.root) and not dry_run:
         with console.err.status("Locking the libraries with their hashes"):
             lock.lock(found.root, found.config.python, console.runner(verbose=verbose))
     builder = find_builder(engine, runner)

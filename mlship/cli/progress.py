@@ -27,7 +27,9 @@ def follow(runner: Runner, command: Command, log: BuildLog) -> int:
             log.feed(line)
             err.out(line, highlight=False)
 
-        return runner.stream(command, plain)
+        code = runner.stream(command, plain)
+        log.finish(code)
+        return code
     spinners: dict[str, Spinner] = {}
     with Live(console=err, refresh_per_second=8, transient=False) as live:
 
@@ -35,7 +37,10 @@ def follow(runner: Runner, command: Command, log: BuildLog) -> int:
             log.feed(line)
             live.update(_render(log, spinners))
 
-        return runner.stream(command, update)
+        code = runner.stream(command, update)
+        log.finish(code)
+        live.update(_render(log, spinners))
+        return code
 
 
 def _render(log: BuildLog, spinners: dict[str, Spinner]) -> RenderableType:

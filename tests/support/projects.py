@@ -7,7 +7,6 @@ from pathlib import Path
 from mlship import environment
 from mlship.project import find
 from mlship.runner import Runner
-from tests.support import models
 
 MLSHIP = (sys.executable, "-m", "mlship")
 
@@ -32,6 +31,8 @@ class Projects:
 
     def get(self, server: str, kind: str, *, installed: bool = True) -> Path:
         """Return the project of ``kind`` (``tumor.onnx``) behind ``server``."""
+        from tests.support import models  # takes seconds: it trains
+
         if (server, kind) not in self.made:
             model = models.save(kind, self.folder)
             name = f"{kind.replace('.', '-')}-{server}"

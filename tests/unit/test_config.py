@@ -1,5 +1,7 @@
 """mlship.yaml: what is accepted, and how each mistake is told."""
 
+from dataclasses import asdict
+
 import pytest
 
 from mlship import config
@@ -31,7 +33,7 @@ def mistakes(folder, text) -> list[str]:
 
 
 def test_whole_file(tmp_path):
-    assert load(tmp_path, CONFIG).model_dump() == {
+    assert asdict(load(tmp_path, CONFIG)) == {
         "name": "iris",
         "version": "0.2.0",
         "server": "flask",
@@ -50,7 +52,7 @@ def test_whole_file(tmp_path):
 
 
 def test_defaults():
-    assert config.build(MINIMAL).model_dump() == {
+    assert asdict(config.build(MINIMAL)) == {
         **MINIMAL,
         "version": "0.1.0",
         "server": "fastapi",
@@ -116,7 +118,7 @@ def test_bad_image(tmp_path, image):
         (
             "server: flask",
             "server: django",
-            "line 3: server input should be 'fastapi' or 'flask' (it is django)",
+            "line 3: server input should be 'fastapi' or 'flask' (it is 'django')",
         ),
         ('"3.12"', '"2.7"', "line 4: python can't be '2.7'"),
         ("a" * 64, "abc", "line 7: model.sha256 can't be 'abc'"),
@@ -124,7 +126,7 @@ def test_bad_image(tmp_path, image):
             "port: 9000",
             "port: web",
             "line 9: port input should be a valid integer, unable to parse string as an integer "
-            "(it is web)",
+            "(it is 'web')",
         ),
         (
             "port: 9000",

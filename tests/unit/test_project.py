@@ -99,9 +99,14 @@ def test_content_hash_of_fastapi_needs_no_gunicorn(project):
     assert find(project).content_hash() == before
 
 
-@pytest.mark.parametrize(
-    "name", ["Dockerfile", "requirements.lock", "model/iris.onnx", "gunicorn.conf.py"]
-)
+def test_content_hash_without_a_lock(project):
+    (project / "requirements.lock").unlink()
+    with pytest.raises(ProjectError, match=r"requirements\.lock is missing") as caught:
+        find(project).content_hash()
+    assert "mlship build" in caught.value.next
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "model/iris.onnx", "gunicorn.conf.py"])
 def test_content_hash_misses(project, name):
     (project / name).unlink()
     with pytest.raises(ProjectError) as caught:
