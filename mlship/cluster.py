@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
-from mlship.commands.kubectl import Target
+from mlship.commands.kubectl import MANAGER, Target
 from mlship.errors import ClusterError
 
 
@@ -40,6 +42,47 @@ def refused(target: Target, output: str) -> ClusterError:
 
 def _last(output: str) -> str:
     return "\n".join(output.strip().splitlines()[-6:])
+
+
+@dataclass(frozen=True)
+class Live:
+    """What is on the cluster now; ``image`` is empty when nothing is."""
+
+    image: str = ""
+    replicas: int = 0
+    owns_replicas: bool = False
+
+
+def live(deployment: str) -> Live:
+    """Read ``kubectl get deployment -o json --show-managed-fields``, which may be empty."""
+    if not deployment.strip():
+        return Live()
+    found = json.loads(deployment)
+    owners = [
+        entry.get("manager")
+        for entry in found["metadata"].get("managedFields", [])
+        if "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+    ]
+    spec = found["spec"]
+    containers = spec["template"]["spec"]["containers"]
+    image = next((c["image"] for c in containers if c["name"] == "server"), "")
+    return Live(image, spec.get("replicas", 1), owners == [MANAGER])
+
+
+def unfinished(name: str, reasons: list[str], before: Live, image: str) -> ClusterError:
+    """Return the error for a rollout that did not finish."""
+    if not before.image:
+        return ClusterError(
+            f"The first rollout of {name} did not finish",
+            why="\n".join(reasons),
+            next="correct that and run `mlship deploy` again",
+        )
+    again = "correct that and run `mlship deploy` again"
+    return ClusterError(
+        f"The rollout of {name} did not finish; the former pods still serve",
+        why="\n".join(reasons),
+        next=f"mlship deploy --image {before.image}" if before.image != image else again,
+    )
 
 
 def troubles(pods: dict[str, Any]) -> list[str]:

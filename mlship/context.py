@@ -107,7 +107,7 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "model_file_literal": literal(config.model.file),
         "sha256": config.model.sha256,
         "size_label": _size(card.size),
-        "title": plain(title).capitalize(),
+        "title": plain(title[:1].upper() + title[1:]),
         "framework_label": plain(framework),
         "description": plain(card.description),
         "description_literal": literal(plain(card.description)),

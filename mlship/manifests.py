@@ -16,8 +16,20 @@ from mlship.config import Config
 FOLDER = Path(".mlship") / "deploy"
 
 
-def overlay(config: Config, image: str, namespace: str, replicas: int | None) -> dict[str, Any]:
-    """Return the kustomization; ``replicas`` fixes the count and removes the autoscaler."""
+def has_autoscaler(root: Path) -> bool:
+    """Tell whether k8s/ still has its autoscaler; the project's owner may have taken it out."""
+    path = root / "k8s" / "kustomization.yaml"
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return isinstance(found, dict) and "hpa.yaml" in (found.get("resources") or [])
+
+
+def overlay(
+    config: Config, image: str, namespace: str, replicas: int | None, *, autoscaler: bool = True
+) -> dict[str, Any]:
+    """Return the kustomization; ``replicas`` fixes the count and removes the autoscaler.
+
+    ``autoscaler`` tells whether k8s/ has one; without one, mlship.yaml's count is fixed.
+    """
     deployment: dict[str, Any] = _named("apps/v1", "Deployment", config.name)
     container = {
         "name": "server",
@@ -25,23 +37,25 @@ def overlay(config: Config, image: str, namespace: str, replicas: int | None) ->
         "resources": asdict(config.resources),
     }
     deployment["spec"] = {"template": {"spec": {"containers": [container]}}}
-    autoscaler = _named("autoscaling/v2", "HorizontalPodAutoscaler", config.name)
-    if replicas is None:
+    hpa = _named("autoscaling/v2", "HorizontalPodAutoscaler", config.name)
+    if not autoscaler:
+        deployment["spec"]["replicas"] = replicas or config.replicas
+    elif replicas is None:
         target = {"type": "Utilization", "averageUtilization": config.autoscale.cpu}
-        autoscaler["spec"] = {
+        hpa["spec"] = {
             "minReplicas": config.replicas,
             "maxReplicas": config.autoscale.max,
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
         }
     else:
         deployment["spec"]["replicas"] = replicas
-        autoscaler["$patch"] = "delete"
+        hpa["$patch"] = "delete"
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": namespace,
         "resources": ["../../k8s"],
-        "patches": [{"patch": _dump(deployment)}, {"patch": _dump(autoscaler)}],
+        "patches": [{"patch": _dump(patch)} for patch in (deployment, hpa)[: 1 + autoscaler]],
     }
 
 

@@ -8,6 +8,8 @@ import unicodedata
 from mlship.errors import UsageError
 
 # RFC 1123 label, narrowed to what a Kubernetes Service also takes (RFC 1035: a letter first).
+# What YAML 1.1 reads as something else than text.
+_YAML_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -17,7 +19,8 @@ def suggest(name: str) -> str:
     label = re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).strip("-")
     if label and not label[0].isalpha():
         label = f"model-{label}"
-    return label[:63].rstrip("-") or "model"
+    label = label[:63].rstrip("-") or "model"
+    return f"{label}-model" if label in _YAML_WORDS else label
 
 
 def check(name: str) -> str:
@@ -26,6 +29,12 @@ def check(name: str) -> str:
     Raises:
         UsageError: it is not an RFC 1123 label that starts with a letter.
     """
+    if name in _YAML_WORDS:
+        raise UsageError(
+            f"'{name}' can't name a project",
+            why="In YAML that is not a text, and the name stands in many manifests.",
+            next=f"mlship init {suggest(name)}",
+        )
     if _LABEL.fullmatch(name):
         return name
     raise UsageError(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlship.config import FILE_NAME
 from mlship.inspection import sha256_of
 
 RECORD = ".mlship/files.json"
@@ -86,8 +87,8 @@ def install_over(staged: Path, target: Path) -> Changes:
 def _ours(path: Path, recorded: str | None, name: str) -> bool:
     if not path.exists() and not path.is_symlink():
         return True
-    if name == RECORD:
-        return True
+    if name in (RECORD, FILE_NAME):
+        return True  # `init` has taken over every value that mlship.yaml had
     return path.is_file() and not path.is_symlink() and sha256_of(path) == recorded
 
 

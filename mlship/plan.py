@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from mlship import config, context, inspection, requirements, settings
 from mlship.card import ModelCard
-from mlship.errors import MlshipError
 
 BUNDLED_MODEL = Path(__file__).parent / "data" / "iris.onnx"
 
@@ -27,12 +26,13 @@ class Plan:
 
 
 def former(target: Path) -> config.Config | None:
-    """Return the configuration of a project that is already there; None without a valid one."""
+    """Return the configuration of a project that is already there, None when there is none.
+
+    Raises:
+        ProjectError: there is one, and it has mistakes: guessing would replace the model.
+    """
     path = target / config.FILE_NAME
-    try:
-        return config.load(path) if path.is_file() else None
-    except MlshipError:
-        return None
+    return config.load(path) if path.is_file() else None
 
 
 def make(

@@ -20,18 +20,20 @@ class Project:
     config: Config
 
     def content_hash(self) -> str:
-        """Return a hex sha256 over everything that goes into the image.
+        """Return a hex sha256 over every file of the project that goes into the image.
 
         Raises:
             ProjectError: a file that the image needs is missing.
         """
         names = ["Dockerfile", "requirements.lock", self.config.model.file]
-        for path in server.CODE_PATHS[self.config.server]:
+        for path in ["model", *server.CODE_PATHS[self.config.server]]:
             folder = self.root / path
-            inside = files_in(folder) if folder.is_dir() else ()
-            names += [f"{path}/{n}" for n in inside if "__pycache__" not in n] or [path]
+            if not folder.is_dir():
+                names += [path]
+                continue
+            names += [f"{path}/{n}" for n in files_in(folder) if "__pycache__" not in n]
         digest = hashlib.sha256()
-        for name in sorted(names):
+        for name in sorted(set(names)):
             file = self.root / name
             if not file.is_file():
                 if name == "requirements.lock":

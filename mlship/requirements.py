@@ -16,8 +16,8 @@ _SERVER = {
     "flask": ("flask>=3.0", "flask-swagger-ui>=5.0", "gunicorn>=23.0"),
 }  # fmt: skip
 DEVELOPMENT = ("httpx>=0.27", "mypy>=1.13", "pytest>=8", "ruff>=0.9")
-# The first CPython minor that the current server libraries run on.
-_OLDEST_MINOR = 10
+# The first CPython minor that the generated code runs on (hashlib.file_digest).
+_OLDEST_MINOR = 11
 
 
 def runtime(card: ModelCard, server: str) -> list[str]:

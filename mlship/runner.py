@@ -15,16 +15,18 @@ from mlship.errors import ToolFailed, ToolMissing
 # mlship sets it for itself; the programs that it runs never see it.
 NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 # How long a program may take to end after Ctrl-C before it is made to.
-_GRACE_SECONDS = 10
+# Longer than a generated server drains and finishes.
+_GRACE_SECONDS = 35
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program and its arguments; ``env`` is added to the environment."""
+    """A program and its arguments; ``env`` is added to the environment, ``stdin`` is its input."""
 
     argv: tuple[str, ...]
     cwd: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    stdin: str | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment that the program gets."""
@@ -65,7 +67,7 @@ class Runner:
                 command.argv,
                 cwd=command.cwd,
                 env=command.environment(),
-                stdin=subprocess.DEVNULL,
+                input=command.stdin or "",
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -98,7 +100,7 @@ class Runner:
                 command.argv,
                 cwd=command.cwd,
                 env=command.environment(),
-                stdin=subprocess.DEVNULL if on_line else None,
+                stdin=_stdin(command, on_line),
                 stdout=subprocess.PIPE if on_line else None,
                 stderr=subprocess.STDOUT if on_line else None,
                 text=True,
@@ -107,6 +109,9 @@ class Runner:
         except (FileNotFoundError, PermissionError, NotADirectoryError):
             raise missing(command) from None
         try:
+            if process.stdin:
+                process.stdin.write(command.stdin or "")
+                process.stdin.close()
             if on_line and process.stdout:
                 for line in process.stdout:
                     on_line(line.rstrip("\r\n"))
@@ -117,6 +122,12 @@ class Runner:
                 process.send_signal(signal.SIGTERM)
             _end(process)
             raise
+
+
+def _stdin(command: Command, on_line: Callable[[str], None] | None) -> int | None:
+    if command.stdin is not None:
+        return subprocess.PIPE
+    return subprocess.DEVNULL if on_line else None
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,12 +108,23 @@ def _move(project: Path, target: Path) -> ownership.Changes:
 def _staging(target: Path) -> Iterator[Path]:
     """Give a hidden folder beside the target (the same disk), removed afterwards."""
     for stale in target.parent.glob(f".{target.name}.*.tmp"):
-        pid = stale.name.rsplit(".", 2)[-2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc").is_dir():
+        if not _is_running(stale.name.split(".")[-3]):
             shutil.rmtree(stale, ignore_errors=True)  # left by a process that was killed
-    folder = target.parent / f".{target.name}.{os.getpid()}.tmp"
-    folder.mkdir()
+    prefix = f".{target.name}.{os.getpid()}."
+    folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=target.parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: str) -> bool:
+    if not pid.isdecimal() or int(pid) == os.getpid():
+        return not pid.isdecimal()  # in a container, the next process has the same pid
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -36,6 +36,7 @@ def build(
     from mlship.cli import console
     from mlship.commands import docker
     from mlship.engine import find_builder
+    from mlship.errors import UsageError
     from mlship.project import find
 
     found = find(project)
@@ -46,6 +47,11 @@ def build(
     builder = find_builder(engine, runner)
     if builder.note:
         console.note(builder.note)
+    if "," in (platform or "") and not (push and builder.kind == "buildx"):
+        raise UsageError(
+            "An image for several platforms can only be pushed, and only by buildx",
+            next="add --push with docker-buildx-plugin, or name one platform",
+        )
     image = tag or found.image()
     arguments = {
         "VERSION": found.config.version,

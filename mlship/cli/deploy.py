@@ -40,17 +40,19 @@ def deploy(
     config = found.config
     image = image or found.image()
     target = kubectl.Target("kubectl", context, namespace or config.namespace)
+    autoscaler = manifests.has_autoscaler(found.root)
     folder = manifests.write_overlay(
-        found.root, manifests.overlay(config, image, target.namespace, replicas)
+        found.root,
+        manifests.overlay(config, image, target.namespace, replicas, autoscaler=autoscaler),
     )
     runner = console.runner(verbose=verbose)
     rendered = runner.ask(kubectl.kustomize(target.program, found.root, folder))
     if rendered.code != 0:
         raise ToolFailed("The manifests in k8s/ don't render", why=rendered.stderr.strip(),
                          next="correct them; `kubectl kustomize k8s` shows the same")  # fmt: skip
-    steps = [kubectl.apply(target, found.root, folder)]
-    if replicas is not None:
-        steps.append(kubectl.delete_autoscaler(target, config.name))
+    steps = [kubectl.apply(target, found.root, folder, force=replicas is not None)]
+    if replicas is not None:  # first of all, or it would set the count back
+        steps.insert(0, kubectl.delete_autoscaler(target, config.name))
     wait = kubectl.rollout_status(target, config.name, timeout)
     if dry_run:
         # Comments, so that all of stdout is YAML that kubectl and validators take.
@@ -58,6 +60,14 @@ def deploy(
         print(rendered.stdout, end="")
         return
     _show_target(runner, target, image)
+    asked = runner.ask(kubectl.deployment(target, config.name))
+    if asked.code != 0:
+        raise cluster.refused(target, asked.stderr)
+    before = cluster.live(asked.stdout)
+    if "/" not in image:
+        console.warn("the image names no registry, so the cluster must have it already")
+    if autoscaler and replicas is None and before.owns_replicas:
+        steps.insert(0, kubectl.hand_over_replicas(target, config.name, before.replicas))
     _show_changes(runner, kubectl.diff(target, found.root, folder))
     for step in steps:
         lines: list[str] = []
@@ -66,7 +76,9 @@ def deploy(
         for line in lines:
             console.out.print(line, style="dim")
     if runner.foreground(wait) != 0:
-        raise _unfinished(runner, target, config.name, timeout)
+        pods = runner.ask(kubectl.pods(target, config.name))
+        reasons = cluster.troubles(json.loads(pods.stdout)) if pods.code == 0 else [pods.stderr]
+        raise cluster.unfinished(config.name, reasons, before, image)
     console.out.print(f"[green]Deployed[/green] [bold]{image}[/bold]")
     forward = target.command("port-forward", f"service/{config.name}", f"{config.port}:80")
     console.out.print(f"[dim]Ask it:[/dim] {forward}  [dim]then[/dim]  mlship predict")
@@ -108,17 +120,3 @@ def _show_changes(runner: Runner, command: Command) -> None:
     for line in answer.stdout.splitlines():
         if line.startswith(("+", "-")) and not line.startswith(("+++", "---")):
             console.out.print(Text(line, style="green" if line[0] == "+" else "red"))
-
-
-def _unfinished(runner: Runner, target: Target, name: str, timeout: int) -> Exception:
-    from mlship.cluster import troubles
-    from mlship.commands import kubectl
-    from mlship.errors import ClusterError
-
-    answer = runner.ask(kubectl.pods(target, name))
-    reasons = troubles(json.loads(answer.stdout)) if answer.code == 0 else [answer.stderr]
-    return ClusterError(
-        f"The rollout did not finish within {timeout} s; the former pods still serve",
-        why="\n".join(reasons),
-        next=str(target.command("rollout", "undo", f"deployment/{name}")),
-    )

@@ -71,13 +71,16 @@ def init(
 def _show(planned: Plan, target: Path, changes: Changes) -> None:
     from rich.text import Text
 
+    from mlship import context
     from mlship.cli import console
     from mlship.cli.tree import file_tree
     from mlship.plan import BUNDLED_MODEL
 
     card = planned.card
     source = "the bundled iris model" if card.path == BUNDLED_MODEL else str(card.path)
-    console.out.print(Text.assemble("Read ", (source, "bold"), f": {card.description}"))
+    console.out.print(
+        Text.assemble("Read ", (source, "bold"), f": {context.plain(card.description)}")
+    )
     console.out.print(
         Text(
             f"{card.task}, {len(card.features)} features"

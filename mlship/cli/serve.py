@@ -40,6 +40,8 @@ def serve(
         else server.local_command(config.server, environment.FOLDER)
     )
     variables = {"HOST": host, "PORT": str(port), "WORKERS": str(workers)}
+    if reload:
+        variables["DRAIN_SECONDS"] = "0"  # else each change waits for it
     address = "127.0.0.1" if host == "0.0.0.0" else host
     console.note(f"http://{address}:{port}/docs  (Ctrl-C stops it)")
     code = runner.foreground(Command(tuple(argv), cwd=found.root, env=variables))

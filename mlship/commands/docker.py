@@ -48,7 +48,8 @@ def run(engine: Engine, image: str, name: str, port: int, inner: int, memory: st
     argv = (
         engine.program, "run", "--detach", "--name", name, "--label", f"{LABEL}={name}",
         "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-        "--user", USER, "--memory", memory, "--publish", f"127.0.0.1:{port}:{inner}", image,
+        "--user", USER, "--memory", memory, "--env", f"PORT={inner}",
+        "--publish", f"127.0.0.1:{port}:{inner}", image,
     )  # fmt: skip
     return Command(argv)
 

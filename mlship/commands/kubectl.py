@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlship.runner import Command
@@ -42,11 +43,38 @@ def diff(target: Target, root: Path, folder: Path) -> Command:
     )
 
 
-def apply(target: Target, root: Path, folder: Path) -> Command:
-    """Apply on the server's side."""
+def apply(target: Target, root: Path, folder: Path, *, force: bool = False) -> Command:
+    """Apply on the server's side; ``force`` takes over fields that others own."""
+    take_over = ("--force-conflicts",) if force else ()
     return target.command(
-        "apply", "--server-side", f"--field-manager={MANAGER}", "-k", str(folder), cwd=root
+        *("apply", "--server-side", f"--field-manager={MANAGER}", *take_over, "-k", str(folder)),
+        cwd=root,
     )
+
+
+def deployment(target: Target, name: str) -> Command:
+    """Ask for the live Deployment, with who owns which field."""
+    return target.command(
+        "get", "deployment", name, "--output", "json", "--show-managed-fields", "--ignore-not-found"
+    )
+
+
+def hand_over_replicas(target: Target, name: str, count: int) -> Command:
+    """Have another manager own the count, so that it stays when mlship no longer sets it.
+
+    Else the API server would fall back to one pod: see "Transferring ownership" in
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/.
+    """
+    manifest = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": count},
+    }
+    command = target.command(
+        "apply", "--server-side", f"--field-manager={MANAGER}-replicas", "-f", "-"
+    )
+    return replace(command, stdin=json.dumps(manifest))
 
 
 def delete_autoscaler(target: Target, name: str) -> Command:

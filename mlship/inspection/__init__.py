@@ -34,13 +34,31 @@ def inspect(path: Path) -> ModelCard:
     if path.suffix.lower() == ".onnx":
         from mlship.inspection.onnx import read_onnx
 
-        return read_onnx(path, sha256_of(path))
+        return _checked(read_onnx(path, sha256_of(path)))
     if path.suffix.lower() in {".joblib", ".pkl", ".pickle"}:
         from mlship.inspection.sklearn import read_sklearn
 
-        return read_sklearn(path, sha256_of(path))
+        return _checked(read_sklearn(path, sha256_of(path)))
     raise ModelError(
         f"mlship can't read {path.name}",
         why="It reads .onnx files, and scikit-learn models saved as .joblib or .pkl.",
         next="save the model with joblib.dump(model, 'model.joblib') or convert it to ONNX",
     )
+
+
+def _checked(card: ModelCard) -> ModelCard:
+    """Refuse names that no text file can hold, and names given twice."""
+    names = [feature.name for feature in card.features]
+    try:
+        "".join([*names, *map(str, card.classes)]).encode()
+    except UnicodeEncodeError:
+        raise ModelError(
+            f"{card.path.name} has a feature or class whose name is no valid text",
+            next="rename it and save the model again",
+        ) from None
+    if len(set(names)) != len(names):
+        raise ModelError(
+            f"{card.path.name} has two features of the same name",
+            next="rename one and fit the model again",
+        )
+    return card

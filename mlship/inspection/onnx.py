@@ -17,6 +17,8 @@ from mlship.inspection.protobuf import Message, WireError
 # TensorProto.DataType, the numeric ones a table of features can have.
 _DTYPES = {1: "float32", 11: "float64", 6: "int32", 7: "int64"}
 _STRING, _LABELS = 8, {6, 7, 8}
+_TO_PROBABILITIES = {"SOFTMAX", "LOGISTIC", "PROBIT"}
+_PROBABILITY_NODES = {"Softmax", "Sigmoid", "Normalizer", "TreeEnsembleClassifier", "Exp", "Div"}
 _CLASS_ATTRIBUTES = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
 
 
@@ -60,9 +62,11 @@ def _card(path: Path, sha256: str, size: int, model: Message) -> ModelCard:
     if not inputs or not outputs:
         raise WireError("the graph has no inputs or no outputs")
     features = _features(path, inputs, metadata)
-    classes = _classes(nodes)
+    classes = _classes(nodes) or _class_constants(graph)
     label, scores = _pick_outputs(outputs, classes)
     is_classifier = bool(classes) and label.elem_type in _LABELS
+    if not is_classifier or not _are_probabilities(nodes):
+        scores = None
     opset = max((o.integer(2) or 0 for o in model.messages(8) if not o.text(1)), default=0)
     producer = " ".join(filter(None, (model.text(2), model.text(3)))) or "an unknown tool"
     return ModelCard(
@@ -76,12 +80,12 @@ def _card(path: Path, sha256: str, size: int, model: Message) -> ModelCard:
         task="classification" if is_classifier else "regression",
         features=features,
         classes=classes if is_classifier else (),
-        probabilities=is_classifier and scores is not None,
+        probabilities=bool(scores),
         example=_example(nodes, features),
         # Runs any older opset: https://onnxruntime.ai/docs/reference/compatibility.html
         requirements=("numpy>=1.26", "onnxruntime>=1.20"),
         input_name=inputs[0].name,
-        output_names=(label.name, scores.name) if scores and is_classifier else (label.name,),
+        output_names=(label.name, scores.name) if scores else (label.name,),
     )
 
 
@@ -151,6 +155,17 @@ def _classes(nodes: list[Message]) -> tuple[Label, ...]:
     return ()
 
 
+def _class_constants(graph: Message) -> tuple[Label, ...]:
+    """Return the labels that skl2onnx picks from a constant, where no node has them."""
+    picks = [n for n in graph.messages(1) if n.text(4) == "ArrayFeatureExtractor"]
+    constant = picks[-1].messages(1)[0].decode() if picks else ""
+    for tensor in graph.messages(5):
+        if picks and tensor.text(8) == constant:
+            texts = [text.decode() for text in tensor.messages(6)]
+            return tuple(texts or tensor.integers(7) or tensor.integers(5))
+    return ()
+
+
 def _pick_outputs(outputs: list[Value], classes: tuple[Label, ...]) -> tuple[Value, Value | None]:
     """Return the label output and the scores output (None when there is none)."""
     labels = [o for o in outputs if o.elem_type in _LABELS]
@@ -158,6 +173,24 @@ def _pick_outputs(outputs: list[Value], classes: tuple[Label, ...]) -> tuple[Val
     if classes and labels:
         return labels[0], scores[0] if scores else None
     return outputs[0], None
+
+
+def _are_probabilities(nodes: list[Message]) -> bool:
+    """Tell whether a classifier's scores add up to one; linear and SVM margins do not.
+
+    By what the converters write: a transform to probabilities, votes of trees, or a division by
+    a sum (nearest neighbours, naive Bayes).
+    """
+    for node in nodes:
+        attributes = _attributes(node)
+        if node.text(4) == "SVMClassifier":
+            return "prob_a" in attributes  # Platt's parameters
+        transform = attributes["post_transform"].text(4) if "post_transform" in attributes else ""
+        if transform in _TO_PROBABILITIES:
+            return True
+        if node.text(4) in _PROBABILITY_NODES:
+            return True
+    return False
 
 
 def _example(nodes: list[Message], features: tuple[Feature, ...]) -> tuple[float, ...]:

@@ -27,11 +27,21 @@ _KNOWN_MODULES = {
 _NOT_NUMERIC = ("sklearn.feature_extraction", "sklearn.preprocessing._encoders")
 _OUTLIER = {"IsolationForest", "OneClassSVM", "LocalOutlierFactor", "EllipticEnvelope"}
 _CLUSTER_MODULES = ("sklearn.cluster", "sklearn.mixture")
+# They answer only for the rows they were fitted on, or transform and answer nothing.
+_NO_PREDICT = {
+    "DBSCAN", "HDBSCAN", "OPTICS", "AgglomerativeClustering", "FeatureAgglomeration",
+    "SpectralClustering", "SpectralBiclustering", "SpectralCoclustering",
+}  # fmt: skip
+_NO_PREDICT_MODULES = (
+    "sklearn.preprocessing", "sklearn.decomposition", "sklearn.feature_selection",
+    "sklearn.impute", "sklearn.manifold", "sklearn.compose._column_transformer",
+    "sklearn.random_projection", "sklearn.kernel_approximation",
+)  # fmt: skip
 # Classifiers whose predict_proba exists only when they were built with an option for it.
 _OPTIONAL_PROBABILITIES = {"SVC", "NuSVC"}
 _NO_PROBABILITIES = {
     "LinearSVC", "RidgeClassifier", "RidgeClassifierCV", "Perceptron", "NearestCentroid",
-    "PassiveAggressiveClassifier",
+    "PassiveAggressiveClassifier", "OneVsOneClassifier", "OutputCodeClassifier",
 }  # fmt: skip
 
 
@@ -59,6 +69,12 @@ def read_sklearn(path: Path, sha256: str) -> ModelCard:
         )
     feature_names = as_list(_find(root, "feature_names_in_")) or [f"x{i}" for i in range(count)]
     final = _final(root)
+    if _can_not_predict(final):
+        raise ModelError(
+            f"The {final.name} in {path.name} can't predict new rows",
+            why="It has no predict() in scikit-learn, or none for data it was not fitted on.",
+            next="save a model, or a pipeline that ends with one",
+        )
     classes = as_list(final.get("classes_")) or []
     if classes and not all(isinstance(c, str | int | float | bool) for c in classes):
         raise ModelError(
@@ -103,7 +119,8 @@ def _find(value: Any, attribute: str) -> Any:
     found = as_scalar(value.get(attribute))
     if found is not None:
         return found
-    for child in _children(value):
+    fitted = value.get("estimators_")  # a vote or a stack asks its first member
+    for child in [*_children(value), *(fitted[:1] if isinstance(fitted, list) else [])]:
         found = _find(child, attribute)
         if found is not None:
             return found
@@ -152,7 +169,21 @@ def _task(final: Inert, has_classes: bool) -> Task:
     return "regression"
 
 
+def _can_not_predict(final: Inert) -> bool:
+    if final.name == "LocalOutlierFactor":
+        return final.get("novelty") is not True
+    return final.name in _NO_PREDICT or final.module.startswith(_NO_PREDICT_MODULES)
+
+
 def _has_probabilities(final: Inert) -> bool:
+    if final.name == "OneVsRestClassifier":
+        inner = final.get("estimators_") or [None]
+        return isinstance(inner[0], Inert) and _has_probabilities(inner[0])
+    if final.name == "VotingClassifier":
+        return bool(final.get("voting") == "soft")
+    if final.name == "StackingClassifier":
+        last = final.get("final_estimator_")
+        return isinstance(last, Inert) and _has_probabilities(last)
     if final.name in _OPTIONAL_PROBABILITIES:
         return final.get("probability") is True
     if final.name == "SGDClassifier":

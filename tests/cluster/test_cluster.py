@@ -116,6 +116,19 @@ def test_deploying_the_same_again_changes_nothing(deployed, namespace):
     assert deployment(project.name, namespace)["metadata"]["generation"] == before
 
 
+def test_between_a_fixed_count_and_the_autoscaler(deployed, namespace):
+    """The count never falls when the autoscaler takes over, nor conflicts when it is taken back."""
+    project, _ = deployed
+    argv = ("deploy", "--namespace", namespace, "--context", CONTEXT)
+    mlship(*argv, cwd=project)
+    autoscaler = ("--namespace", namespace, "get", "hpa", project.name, "--ignore-not-found")
+    assert project.name in kubectl(*autoscaler)
+    assert deployment(project.name, namespace)["spec"]["replicas"] >= 3
+    mlship(*argv, "--replicas", 3, cwd=project)
+    assert kubectl(*autoscaler) == ""
+    assert deployment(project.name, namespace)["spec"]["replicas"] == 3
+
+
 def test_no_request_fails_during_a_rollout(deployed, namespace):
     """From inside the cluster's network, through the Service: a load pod made of the same image."""
     project, _ = deployed

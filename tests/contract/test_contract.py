@@ -3,8 +3,11 @@
 import contextlib
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -202,6 +205,30 @@ def test_many_errors_are_cut_short(service, row):
     assert "more" in body["detail"]
 
 
+def resident_mb(pid):
+    pids = [str(pid), *subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True)
+            .stdout.split()]  # fmt: skip
+    status = [Path(f"/proc/{p}/status").read_text() for p in pids]
+    return sum(int(re.search(r"VmHWM:\s+(\d+)", text)[1]) for text in status) // 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("place", ["instance", "body", "list"])
+def test_a_body_of_a_million_mistakes_takes_little_memory(service, row, place):
+    """As large as bodies may be; each unknown key would be an error of its own."""
+    junk = ",".join(f'"{i}":1' for i in range(1_300_000))
+    body = {
+        "instance": f'{{"instances":[{{{junk}}}]}}',
+        "body": f'{{{junk},"instances":[]}}',
+        "list": '{"instances":[[' + ",".join(["0"] * 8_000_000) + "]]}",
+    }[place]
+    assert len(body) < 16 * 2**20
+    answer = httpx.post(f"{service.url}/predict", content=body, headers=JSON, timeout=60)
+    assert len(problem(answer, 422)["errors"]) == 1
+    assert service.client.get("/healthz").status_code == 200
+    assert resident_mb(service.process.pid) < 800
+
+
 # --- health, info, metrics, documents
 
 
@@ -240,6 +267,11 @@ def test_metrics(service, row):
     total = sum(float(v) for v in re.findall(r"^predictions_total\{.*\} (\S+)$", after, re.M))
     assert total >= 5
     assert re.search(r'^model_info\{.*version="[0-9a-f]{64}".*\} 1.0$', after, re.MULTILINE)
+
+
+def test_made_up_methods_do_not_grow_the_metrics(service):
+    service.client.request("FOOBAR", "/healthz")
+    assert "FOOBAR" not in service.client.get("/metrics").text
 
 
 def test_unknown_paths_do_not_grow_the_metrics(service):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -132,6 +133,25 @@ def test_steady_load_through_a_stop_sees_no_failure(project, logs):
         thread.join(30)
     assert (failures, len(closed)) == ([], 8)
     assert server.stop() == 0
+
+
+def test_slow_clients_do_not_stop_the_others(project, logs):
+    """More clients than there are threads, each of which begins a body and sends no more."""
+    server = Server(project, logs)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+    try:
+        for connection in slow:
+            connection.sendall(head + b"Content-Length: 100\r\n\r\n{")
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert server.client.get("/healthz").status_code == 200
+        assert time.monotonic() - started < 12  # well before a liveness probe gives up
+    finally:
+        for connection in slow:
+            connection.close()
+    assert server.stop() == 0
+    assert "Traceback" not in logs.read_text()
 
 
 def test_ctrl_c_stops_at_once(project, logs):

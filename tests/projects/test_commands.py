@@ -144,9 +144,10 @@ def test_deploy_dry_run(project, kubectl_only):
     assert re.fullmatch(rf"{project.name}:0\.1\.0-[0-9a-f]{{8}}", image)
     commands = [line[2:] for line in done.stdout.splitlines() if line.startswith("# kubectl")]
     assert commands == [
-        "kubectl --namespace default apply --server-side --field-manager=mlship -k .mlship/deploy",
         f"kubectl --namespace default delete horizontalpodautoscaler {project.name} "
         "--ignore-not-found",
+        "kubectl --namespace default apply --server-side --field-manager=mlship "
+        "--force-conflicts -k .mlship/deploy",
         f"kubectl --namespace default rollout status deployment/{project.name} --timeout=300s",
     ]
 

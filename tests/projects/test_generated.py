@@ -33,7 +33,8 @@ def run(*argv, cwd):
 def text_files(project):
     for path in project.rglob("*"):
         inside = path.relative_to(project).parts
-        if path.is_file() and inside[0] not in (".venv", "model") and "cache" not in str(path):
+        ignored = inside[0] in (".venv", "model") or inside[:2] == (".mlship", "deploy")
+        if path.is_file() and not ignored and "cache" not in str(path):
             yield path
 
 

@@ -1,5 +1,7 @@
 """What a cluster says, in plain words."""
 
+import json
+
 import pytest
 
 from mlship import cluster
@@ -161,3 +163,41 @@ def test_troubles_of_some_pods():
 @pytest.mark.parametrize("pods", [{}, {"items": []}])
 def test_troubles_without_pods(pods):
     assert cluster.troubles(pods) == []
+
+
+def deployment(*managers, image="iris:1", replicas=5):
+    return json.dumps(
+        {
+            "metadata": {
+                "managedFields": [
+                    {"manager": m, "fieldsV1": {"f:spec": {"f:replicas": {}}}} for m in managers
+                ]
+            },
+            "spec": {
+                "replicas": replicas,
+                "template": {"spec": {"containers": [{"name": "server", "image": image}]}},
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "live"),
+    [
+        ("", cluster.Live()),
+        (deployment("mlship"), cluster.Live("iris:1", 5, True)),
+        (deployment("kube-controller-manager"), cluster.Live("iris:1", 5, False)),
+        (deployment("mlship", "mlship-replicas"), cluster.Live("iris:1", 5, False)),
+    ],
+)
+def test_live(text, live):
+    assert cluster.live(text) == live
+
+
+def test_unfinished_names_the_way_back():
+    before = cluster.Live("iris:1", 2, False)
+    error = cluster.unfinished("iris", ["iris-x: OOMKilled"], before, "iris:2")
+    assert (error.why, error.next) == ("iris-x: OOMKilled", "mlship deploy --image iris:1")
+    assert "former pods still serve" in error.what
+    first = cluster.unfinished("iris", [], cluster.Live(), "iris:2")
+    assert "first rollout" in first.what and "--image" not in first.next

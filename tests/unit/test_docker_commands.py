@@ -66,6 +66,7 @@ def test_run():
             *("--security-opt", "no-new-privileges"),
             *("--user", "10001:10001"),
             *("--memory", "512m"),
+            *("--env", "PORT=8000"),
             *("--publish", "127.0.0.1:9000:8000"),
             "iris:1",
         )

@@ -259,3 +259,66 @@ def test_onnx_with_a_fixed_batch_is_refused(tmp_path):
     path = write(tmp_path / "m.onnx", graph.SerializeToString())
     with pytest.raises(ModelError, match="exactly 1 row"):
         inspect(path)
+
+
+def converted(tmp_path, model, zipmap=False):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(models.to_onnx_bytes(model, "abc", zipmap=zipmap))
+    return inspect(path)
+
+
+def test_onnx_margins_are_no_probabilities(tmp_path):
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
+
+    for model in (LinearSVC(), SGDClassifier(), SVC()):
+        card = converted(tmp_path, model.fit(X, Y))
+        assert not card.probabilities and len(card.output_names) == 1, model
+    for model in (SGDClassifier(loss="log_loss"), GaussianNB(), KNeighborsClassifier(3)):
+        assert converted(tmp_path, model.fit(X, Y)).probabilities, model
+    for name in ("logistic", "forest", "boosting"):
+        assert converted(tmp_path, ESTIMATORS[name][0]).probabilities, name
+
+
+def test_meta_estimators(tmp_path):
+    from sklearn.ensemble import StackingClassifier, VotingClassifier
+    from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+
+    pair = [("a", LogisticRegression()), ("b", RandomForestClassifier(3))]
+    for model in (
+        VotingClassifier(pair, voting="soft"),
+        VotingClassifier(pair, voting="hard"),
+        StackingClassifier(pair, cv=2),
+        OneVsRestClassifier(LinearSVC()),
+        OneVsRestClassifier(LogisticRegression()),
+        OneVsOneClassifier(LinearSVC()),
+    ):
+        model.fit(X, Y)
+        path = tmp_path / "m.joblib"
+        joblib.dump(model, path)
+        card = inspect(path)
+        assert len(card.features) == 3, model
+        assert card.probabilities == hasattr(model, "predict_proba"), model
+
+
+def test_what_can_not_predict_is_refused(tmp_path):
+    from sklearn.cluster import DBSCAN
+    from sklearn.neighbors import LocalOutlierFactor
+
+    for model in (DBSCAN(), LocalOutlierFactor(), StandardScaler()):
+        path = tmp_path / "m.joblib"
+        joblib.dump(model.fit(X), path)
+        with pytest.raises(ModelError, match="can't predict new rows"):
+            inspect(path)
+    joblib.dump(LocalOutlierFactor(novelty=True).fit(X), path)
+    assert inspect(path).task == "outlier-detection"
+
+
+@pytest.mark.parametrize("names", [["\ud800", "b", "c"], ["a", "a", "c"]])
+def test_names_that_can_not_be_written_are_refused(tmp_path, names):
+    model = Ridge().fit(X, NUMBERS)
+    model.feature_names_in_ = np.array(names, dtype=object)
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(model))
+    with pytest.raises(ModelError, match="name"):
+        inspect(path)

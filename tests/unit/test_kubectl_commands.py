@@ -1,5 +1,6 @@
 """The exact argv of kubectl."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,16 @@ def test_commands_without_a_cluster():
     assert kubectl.kustomize("k", ROOT, FOLDER) == Command(
         ("k", "kustomize", ".mlship/deploy"), cwd=ROOT
     )
+
+
+def test_taking_over_and_handing_over():
+    target = kubectl.Target("kubectl", "dev", "ml")
+    forced = kubectl.apply(target, Path("/p"), Path("o"), force=True)
+    assert forced.argv[5:] == (
+        "apply", "--server-side", "--field-manager=mlship", "--force-conflicts", "-k", "o",
+    )  # fmt: skip
+    handed = kubectl.hand_over_replicas(target, "iris", 4)
+    assert handed.argv[5:] == (
+        "apply", "--server-side", "--field-manager=mlship-replicas", "-f", "-",
+    )  # fmt: skip
+    assert json.loads(handed.stdin)["spec"] == {"replicas": 4}

@@ -91,3 +91,14 @@ def test_write_overlay(tmp_path, replicas):
     assert text.startswith("# Written by `mlship deploy`; not in git.\napiVersion: ")
     assert "- patch: |\n" in text
     assert yaml.safe_load(text) == overlay
+
+
+def test_overlay_of_a_project_without_its_autoscaler(tmp_path):
+    (tmp_path / "k8s").mkdir()
+    path = tmp_path / "k8s" / "kustomization.yaml"
+    for text, has in (("resources: [hpa.yaml]", True), ("resources: [service.yaml]", False)):
+        path.write_text(text)
+        assert manifests.has_autoscaler(tmp_path) is has
+    overlay = manifests.overlay(CONFIG, IMAGE, "ml", None, autoscaler=False)
+    (patch,) = overlay["patches"]
+    assert yaml.safe_load(patch["patch"])["spec"]["replicas"] == CONFIG.replicas

@@ -1,7 +1,7 @@
 """Project names: which are valid, and what is suggested for the others."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlship import names
@@ -49,7 +49,19 @@ def test_suggestion_is_valid(name):
     assert names.check(suggestion) == suggestion
 
 
+YAML_WORDS = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+
+
+@pytest.mark.parametrize("name", YAML_WORDS)
+def test_a_word_that_yaml_reads_as_something_else(name):
+    with pytest.raises(UsageError) as caught:
+        names.check(name)
+    assert caught.value.next == f"mlship init {name}-model"
+    assert names.check(names.suggest(name)) == f"{name}-model"
+
+
 @settings(database=None, deadline=None, derandomize=True)
 @given(st.from_regex(LABEL, fullmatch=True))
 def test_every_label_is_valid(name):
+    assume(name not in YAML_WORDS)
     assert names.check(name) == name

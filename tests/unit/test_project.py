@@ -81,7 +81,6 @@ def test_content_hash_changes_with_a_new_name(project):
         ".venv/bin/python",
         "app/__pycache__/main.cpython-312.pyc",
         "app/sub/__pycache__/x.pyc",
-        "model/other.onnx",
     ],
 )
 def test_content_hash_does_not_change_with(project, name):

@@ -64,7 +64,7 @@ def python_here(monkeypatch):
         ((11, 13), "3.12", "the version that ran mlship; {} runs on 3.11 to 3.13"),
         ((12, 12), "3.12", "the version that ran mlship; {} runs on 3.12 to 3.12"),
         ((13, 14), "3.13", "nearest to 3.12, which ran mlship: {} runs on 3.13 to 3.14"),
-        ((8, 11), "3.11", "nearest to 3.12, which ran mlship: {} runs on 3.10 to 3.11"),
+        ((8, 11), "3.11", "nearest to 3.12, which ran mlship: {} runs on 3.11 to 3.11"),
     ],
 )
 def test_python_found(python_range, python, reason):
@@ -104,7 +104,7 @@ def test_no_python_at_all(wanted):
         requirements.python_for(old, wanted)
     assert caught.value.what == (
         "No Python can serve this model: scikit-learn==0.24.0 ended with 3.9, the server "
-        "libraries begin with 3.10"
+        "libraries begin with 3.11"
     )
     assert caught.value.next == "convert the model to ONNX, or train it with a newer library"
 

@@ -213,3 +213,35 @@ def test_a_full_disk_leaves_nothing(tmp_path):
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_force_takes_over_an_edited_mlship_yaml_with_a_new_model(tmp_path):
+    from tests.support import models
+
+    target = tmp_path / "iris"
+    write(target)
+    path = target / "mlship.yaml"
+    path.write_text(path.read_text().replace("replicas: 2", "replicas: 4"))
+    made = plan.make(target, models.save("tumor.onnx", tmp_path), None, {})
+    scaffold.scaffold(made.card, made.context(), target, force=True)
+    config = plan.former(target)
+    assert (config.replicas, config.model.file) == (4, "model/tumor.onnx")
+    assert [p.name for p in (target / "model").iterdir()] == ["tumor.onnx"]
+
+
+def test_a_mistake_in_mlship_yaml_stops_force_before_anything_changes(tmp_path):
+    target = tmp_path / "iris"
+    write(target, replicas=3)
+    path = target / "mlship.yaml"
+    path.write_text(path.read_text().replace("replicas: 3", "replicas: 3x"))
+    before = snapshot(target)
+    done = mlship("init", "iris", "--force", "--no-input", "--no-lock", cwd=tmp_path, check=False)
+    assert done.returncode == 3 and "replicas" in done.stderr
+    assert snapshot(target) == before
+
+
+def test_what_a_process_of_the_same_pid_left_is_swept_up(tmp_path):
+    (tmp_path / f".iris.{os.getpid()}.abc.tmp").mkdir()
+    (tmp_path / ".iris.1.abc.tmp").mkdir()  # pid 1 runs
+    write(tmp_path / "iris")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".iris.1.abc.tmp", "iris"]

@@ -35,6 +35,8 @@ def when_ready(server: Any) -> None:
 
 
 def pre_request(worker: Any, request: Any) -> None:
-    """While draining, close each connection after its answer: the next goes elsewhere."""
-    if is_draining():
+    """Before the application sees a request, of which only the headers were read."""
+    # A client that sends its body slowly must not hold one of the threads for ever.
+    request.unreader.sock.settimeout(settings.read_seconds)
+    if is_draining():  # close each connection after its answer: the next goes elsewhere
         worker.cfg.set("keepalive", 0)

@@ -48,7 +48,9 @@ async def on_problem(request: Request, error: ProblemError) -> Response:
 
 @app.exception_handler(RequestValidationError)
 async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-    return answer(problems.invalid(error.errors()))
+    # FastAPI puts "body" before each place.
+    found = [{**each, "loc": tuple(each["loc"])[1:]} for each in error.errors()]
+    return answer(problems.invalid(found))
 
 
 @app.exception_handler(HTTPException)

@@ -63,6 +63,11 @@ def on_too_large(error: RequestEntityTooLarge) -> Response:
     return on_problem(problems.too_large(settings.max_body_bytes))
 
 
+@app.errorhandler(TimeoutError)
+def on_timeout(error: TimeoutError) -> Response:
+    return on_problem(ProblemError(408, "The body did not arrive in time."))
+
+
 @app.errorhandler(HTTPException)
 def on_http_error(error: HTTPException) -> Response:
     kept = {k: v for k, v in error.get_headers() if k in ("Allow", "Location")}

@@ -41,6 +41,9 @@ MODEL_INFO = Gauge(
 MODEL_INFO.labels(card.NAME, card.MODEL_SHA256, card.FRAMEWORK).set(1)
 
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
 def scrape() -> bytes:
     """Return all metrics in Prometheus's text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -52,5 +55,6 @@ def scrape() -> bytes:
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count one finished request."""
+    method = method if method in METHODS else "OTHER"  # else clients could make up label values
     REQUESTS.labels(method, route, str(status)).inc()
     LATENCY.labels(route).observe(seconds)

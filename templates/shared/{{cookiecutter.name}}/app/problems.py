@@ -89,14 +89,16 @@ def invalid(errors: Sequence[Any]) -> ProblemError:
     """Turn pydantic's errors into one problem: 400 for a body that is no JSON, else 422."""
     found = [_field_error(error) for error in errors[:MAX_ERRORS]]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    empty = errors[0]["type"] == "missing" and errors[0]["loc"] == ("body",)
+    empty = errors[0]["type"] == "missing" and not errors[0]["loc"]
     status = 400 if empty or errors[0]["type"] == "json_invalid" else 422
     return ProblemError(status, f"{found[0].detail}{more}", found)
 
 
 def _field_error(error: Any) -> FieldError:
-    # Where it is: ("instances", index, "list" or "object", feature), perhaps behind "body".
-    where = [part for i, part in enumerate(error["loc"]) if not (i == 0 and part == "body")]
+    # Where it is: ("instances", index, "list" or "object", feature).
+    where = list(error["loc"])
+    if error["type"] == "unknown_feature":
+        where.append(error["ctx"]["field"])
     message = _message(error)
     if error["type"] == "json_invalid":
         return FieldError(detail=f"The body is not JSON: {message}", pointer="#")
@@ -122,8 +124,6 @@ def _message(error: Any) -> str:
     kind, context = error["type"], error.get("ctx") or {}
     if kind == "missing":
         return "is missing"
-    if kind == "extra_forbidden":
-        return "is unknown"
     if kind in ("too_short", "too_long"):
         bound = context.get("min_length", context.get("max_length"))
         limit = "at least" if kind == "too_short" else "at most"

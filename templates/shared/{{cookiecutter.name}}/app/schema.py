@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, with_config
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from app import card
@@ -26,7 +27,17 @@ Instance = TypedDict(
 {% endfor %}
     },
 )
+with_config(extra="forbid")(Instance)
 FEATURES = list(Instance.__annotations__)
+
+
+def _only_features(value: dict[str, Any]) -> dict[str, Any]:
+    """Name the first unknown key only: a body may hold millions of them."""
+    unknown = next((key for key in value if key not in Instance.__annotations__), None)
+    if unknown is not None:
+        raise PydanticCustomError("unknown_feature", "is unknown", {"field": unknown[:200]})
+    return value
+
 
 # ... or as a list, in this same order.
 Row = Annotated[list[Number], Field(min_length=len(FEATURES), max_length=len(FEATURES))]
@@ -39,7 +50,8 @@ def _form(value: Any) -> str | None:
 
 
 Either = Annotated[
-    Annotated[Instance, Tag("object")] | Annotated[Row, Tag("list")],
+    Annotated[Instance, BeforeValidator(_only_features), Tag("object")]
+    | Annotated[Row, Tag("list")],
     Discriminator(
         _form,
         custom_error_type="instance_type",
@@ -54,10 +66,7 @@ EXAMPLES: list[Any] = [{"instances": [card.EXAMPLE, list(card.EXAMPLE.values())]
 class PredictRequest(BaseModel):
     """Instances to predict, each a list in feature order or an object keyed by feature name."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": EXAMPLES},
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": EXAMPLES})
 
     instances: Annotated[list[Either], Field(min_length=1, max_length=settings.max_batch_size)]
 

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     max_batch_size: Annotated[int, Field(description="Instances in one request", ge=1)] = 1000
     max_body_bytes: Annotated[int, Field(description="Size of one request body", ge=1)] = 16 * 2**20
 
+{% if cookiecutter.server == "flask" %}
+    read_seconds: Annotated[float, Field(description="How long to wait for a body", gt=0)] = 5
+{% endif %}
     # Longer than a load balancer keeps its connections, so that it is never the one surprised.
     keep_alive_seconds: Annotated[
         int, Field(description="How long an idle connection stays open", ge=1)
