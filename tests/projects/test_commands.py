@@ -125,9 +125,9 @@ def test_reload(project):
         path.write_text(before.replace(line[0], 'DESCRIPTION = "changed"'))
         assert description("changed")
     finally:
-        path.write_text(before)
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(30)
+        process.wait(40)
+        path.write_text(before)
 
 
 def test_deploy_dry_run(project, kubectl_only):
