@@ -126,6 +126,8 @@ def _message(error: Any) -> str:
         return "is missing"
     if kind in ("too_short", "too_long"):
         bound = context.get("min_length", context.get("max_length"))
+        if len(error["loc"]) == 3:  # a row, which has as many values as there are features
+            return f"has {context.get('actual_length')} values, the model takes {bound}"
         limit = "at least" if kind == "too_short" else "at most"
         return f"has {context.get('actual_length')} items, {limit} {bound} are taken"
     if kind == "json_invalid":
