@@ -8,29 +8,23 @@ import signal
 import sys
 
 from mlship.errors import MlshipError
-from mlship.runner import NO_PLUGINS
 
 
 def main() -> None:
     """Run mlship. The exit codes are listed in the README."""
     # A quarter of `init`'s time would go to collecting what lives until the end anyway.
     gc.disable()
-    # And a twentieth to looking through all installed packages for pydantic plugins.
-    os.environ[NO_PLUGINS] = "1"
     # Lets `finally` clean up when a supervisor stops us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    from mlship.cli import app
-
     try:
+        from mlship.cli import app
+
         app(prog_name="mlship")
     except MlshipError as error:
         _fail(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # while importing; later, Typer exits with 130 by itself
         sys.stderr.write("\nStopped.\n")
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _fail(

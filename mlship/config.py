@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+from mlship import names
 from mlship.errors import ProjectError, UsageError
 
 FILE_NAME = "mlship.yaml"
@@ -86,7 +87,7 @@ class Autoscale(_Section):
 class Config(_Section):
     """The whole of mlship.yaml."""
 
-    name: Annotated[str, Pattern(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    name: Annotated[str, Pattern(f"^{names.LABEL}$")]
     python: Annotated[str, Pattern(r"^3\.\d+$")]
     model: Model
     image: Annotated[str, Pattern(_IMAGE)]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from mlship.commands import uv
-from mlship.errors import ToolFailed
+from mlship.digest import sha256_of
 from mlship.lock import is_locked, lock
 from mlship.runner import Runner
 
@@ -19,7 +18,7 @@ def is_current(project: Path) -> bool:
     mark, lock_file = project / _MARK, project / uv.DEV_LOCK
     if not (mark.is_file() and lock_file.is_file()):
         return False
-    return mark.read_text(encoding="utf-8") == _digest(lock_file)
+    return mark.read_text(encoding="utf-8") == sha256_of(lock_file)
 
 
 def ensure(project: Path, python: str, runner: Runner) -> None:
@@ -34,16 +33,10 @@ def ensure(project: Path, python: str, runner: Runner) -> None:
         return
     program = uv.program()
     for command in (uv.make_environment(program, project, python), uv.install(program, project)):
-        lines: list[str] = []
-        if runner.stream(command, lines.append) != 0:
-            raise ToolFailed(
-                "The project's environment could not be made",
-                why="\n".join(lines[-12:]),
-                next="check the network, then run the command again with --verbose",
-            )
+        runner.must(
+            command,
+            "The project's environment could not be made",
+            next="check the network, then run the command again with --verbose",
+        )
     if not runner.dry_run:
-        (project / _MARK).write_text(_digest(project / uv.DEV_LOCK), encoding="utf-8")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        (project / _MARK).write_text(sha256_of(project / uv.DEV_LOCK), encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlship.commands import uv
-from mlship.errors import ToolFailed
 from mlship.runner import Runner
 
 
@@ -22,10 +21,8 @@ def lock(project: Path, python: str, runner: Runner) -> None:
     """
     program = uv.program()
     for command in (uv.lock(program, project, python), uv.lock_dev(program, project, python)):
-        lines: list[str] = []
-        if runner.stream(command, lines.append) != 0:
-            raise ToolFailed(
-                "The project's libraries could not be locked",
-                why="\n".join(lines[-12:]),
-                next="check pyproject.toml and the network, then run the command again",
-            )
+        runner.must(
+            command,
+            "The project's libraries could not be locked",
+            next="check pyproject.toml and the network, then run the command again",
+        )

@@ -37,6 +37,7 @@ def overlay(
         "resources": asdict(config.resources),
     }
     deployment["spec"] = {"template": {"spec": {"containers": [container]}}}
+    patches = [deployment]
     hpa = _named("autoscaling/v2", "HorizontalPodAutoscaler", config.name)
     if not autoscaler:
         deployment["spec"]["replicas"] = replicas or config.replicas
@@ -50,12 +51,14 @@ def overlay(
     else:
         deployment["spec"]["replicas"] = replicas
         hpa["$patch"] = "delete"
+    if autoscaler:
+        patches.append(hpa)
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": namespace,
         "resources": ["../../k8s"],
-        "patches": [{"patch": _dump(patch)} for patch in (deployment, hpa)[: 1 + autoscaler]],
+        "patches": [{"patch": _dump(patch)} for patch in patches],
     }
 
 

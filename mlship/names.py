@@ -7,10 +7,10 @@ import unicodedata
 
 from mlship.errors import UsageError
 
-# RFC 1123 label, narrowed to what a Kubernetes Service also takes (RFC 1035: a letter first).
 # What YAML 1.1 reads as something else than text.
 _YAML_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
-_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+# RFC 1123 label, narrowed to what a Kubernetes Service also takes (RFC 1035: a letter first).
+LABEL = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
 def suggest(name: str) -> str:
@@ -35,7 +35,7 @@ def check(name: str) -> str:
             why="In YAML that is not a text, and the name stands in many manifests.",
             next=f"mlship init {suggest(name)}",
         )
-    if _LABEL.fullmatch(name):
+    if re.fullmatch(LABEL, name):
         return name
     raise UsageError(
         f"'{name}' can't name a project",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlship.config import FILE_NAME
-from mlship.inspection import sha256_of
+from mlship.digest import sha256_of
 
 RECORD = ".mlship/files.json"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlship import server
 from mlship.config import FILE_NAME, Config, load
+from mlship.digest import sha256_of
 from mlship.errors import ProjectError
 from mlship.ownership import files_in
 
@@ -47,9 +48,7 @@ class Project:
                     why="The image is made of it.",
                     next=f"mlship init {self.root.name} --force, from {self.root.parent}",
                 )
-            with file.open("rb") as opened:
-                content = hashlib.file_digest(opened, "sha256").hexdigest()
-            digest.update(f"{name}\0{content}\n".encode())
+            digest.update(f"{name}\0{sha256_of(file)}\n".encode())
         return digest.hexdigest()
 
     def image(self) -> str:

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from mlship.errors import ToolFailed, ToolMissing
 
-# mlship sets it for itself; the programs that it runs never see it.
-NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 # How long a program may take to end after Ctrl-C before it is made to.
 # Longer than a generated server drains and finishes.
 _GRACE_SECONDS = 35
@@ -30,8 +28,7 @@ class Command:
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment that the program gets."""
-        inherited = {k: v for k, v in os.environ.items() if k != NO_PLUGINS}
-        return {**inherited, **self.env}
+        return {**os.environ, **self.env}
 
     def __str__(self) -> str:
         """Return the command as one would type it."""
@@ -86,6 +83,16 @@ class Runner:
     def stream(self, command: Command, on_line: Callable[[str], None]) -> int:
         """Run a command, give each line of its output to ``on_line``, return its exit code."""
         return self._run(command, on_line)
+
+    def must(self, command: Command, what: str, *, next: str) -> None:
+        """Run a command that has to succeed.
+
+        Raises:
+            ToolFailed: it did not; says ``what``, the last lines of its output, and ``next``.
+        """
+        lines: list[str] = []
+        if self.stream(command, lines.append) != 0:
+            raise ToolFailed(what, why="\n".join(lines[-12:]), next=next)
 
     def foreground(self, command: Command) -> int:
         """Run a command on this terminal and return its exit code."""

@@ -5,17 +5,11 @@ No framework is imported and nothing that the file names is executed.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from mlship.card import ModelCard
+from mlship.digest import sha256_of
 from mlship.errors import ModelError
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hex sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def inspect(path: Path) -> ModelCard:

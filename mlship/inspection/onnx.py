@@ -16,7 +16,7 @@ from mlship.inspection.protobuf import Message, WireError
 
 # TensorProto.DataType, the numeric ones a table of features can have.
 _DTYPES = {1: "float32", 11: "float64", 6: "int32", 7: "int64"}
-_STRING, _LABELS = 8, {6, 7, 8}
+_LABELS = {6, 7, 8}  # int32, int64, string
 _TO_PROBABILITIES = {"SOFTMAX", "LOGISTIC", "PROBIT"}
 _PROBABILITY_NODES = {"Softmax", "Sigmoid", "Normalizer", "TreeEnsembleClassifier", "Exp", "Div"}
 _CLASS_ATTRIBUTES = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
@@ -113,7 +113,7 @@ def _features(path: Path, inputs: list[Value], metadata: dict[str, str]) -> tupl
             f"This one takes {described}.",
             next="export the model with one FloatTensorType([None, n_features]) input",
         )
-    if only.shape[0] not in (None, 0) and only.shape[0] is not None:
+    if only.shape[0]:
         raise ModelError(
             f"{path.name} takes batches of exactly {only.shape[0]} row(s)",
             why="A service must answer any number of rows.",

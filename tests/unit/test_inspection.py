@@ -18,8 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from mlship.digest import sha256_of
 from mlship.errors import ModelError
-from mlship.inspection import inspect, sha256_of
+from mlship.inspection import inspect
 from tests.support import models
 
 X = np.random.default_rng(0).normal(5, 2, size=(60, 3))
