@@ -116,6 +116,7 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "format": card.format,
         "dtype": dtype,
         "dataframe": "pandas" in card.requirements,
+        "int_bits": int(dtype[3:]) if whole else 0,
         "number_type": "int" if whole else "float",
         "json_type": "integer" if whole else "number",
         "label_type": label_type,

@@ -215,6 +215,8 @@ def read_pickle(path: Path) -> tuple[Any, set[tuple[str, str]]]:
             return unpickler.load(), set(unpickler.globals)
     except RecursionError:
         reason = "it is nested too deeply"
+    except EOFError:
+        reason = "it ends too early"
     except Exception as error:
         # The virtual machine raises whatever a damaged file makes it stumble on.
         reason = f"{type(error).__name__}: {error}"

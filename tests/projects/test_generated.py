@@ -213,3 +213,36 @@ def test_hostile_names_stay_text(tmp_path):
     run(sys.executable, "-c", code, cwd=tmp_path / "odd")
     run(TOOLS / "ruff", "check", ".", cwd=tmp_path / "odd")
     run(TOOLS / "ruff", "format", "--check", ".", cwd=tmp_path / "odd")
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("bits", [32, 64])
+def test_whole_numbers_beyond_the_models_type_are_refused(tmp_path, projects, server, bits):
+    """They would overflow in numpy, a 500; and the API's version is the project's."""
+    from onnx import TensorProto, helper
+
+    kind = getattr(TensorProto, f"INT{bits}")
+    rows = helper.make_tensor_value_info("rows", kind, [None, 2])
+    out = helper.make_tensor_value_info("out", kind, [None, 2])
+    graph = helper.make_graph([helper.make_node("Identity", ["rows"], ["out"])], "g", [rows], [out])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(
+        helper.make_model(
+            graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]
+        ).SerializeToString()
+    )
+    mlship("init", "whole", "--model", path, "--server", server, "--no-input", "--no-lock",
+           "--set", "version=1.2.3", cwd=tmp_path)  # fmt: skip
+    project = tmp_path / "whole"
+    python = projects.get(server, "tumor.onnx") / ".venv" / "bin" / "python"
+    (project / "tests" / "test_bounds.py").write_text(
+        "def test_bounds(client):\n"
+        f"    for most in (2**{bits - 1} - 1, -(2**{bits - 1})):\n"
+        "        answer = client.post('/predict', json={'instances': [[most, 0]]})\n"
+        "        assert answer.json()['predictions'] == [[most, 0]]\n"
+        f"    for over in (2**{bits - 1}, -(2**{bits - 1}) - 1, 10**30):\n"
+        "        answer = client.post('/predict', json={'instances': [[over, 0]]})\n"
+        "        assert answer.status_code == 422 and answer.json()['errors'][0]['field'] == 'x0'\n"
+        "    assert client.get('/openapi.json').json()['info']['version'] == '1.2.3'\n"
+    )
+    run(python, "-m", "pytest", "-q", cwd=project)

@@ -31,7 +31,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 # Offline: the docs page is served from here, not from a CDN.
 app: FastAPI = FastAPIOffline(
-    title=card.NAME, description=card.DESCRIPTION, lifespan=lifespan, redoc_url=None
+    title=card.NAME,
+    version=card.VERSION,
+    description=card.DESCRIPTION,
+    lifespan=lifespan,
+    redoc_url=None,
 )
 app.add_middleware(Observe, max_body_bytes=settings.max_body_bytes)
 

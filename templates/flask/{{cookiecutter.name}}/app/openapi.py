@@ -46,7 +46,7 @@ def build() -> dict[str, Any]:
     ready["responses"]["503"] = {"description": "Starting or draining", "content": _content(Health)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": card.NAME, "description": card.DESCRIPTION, "version": "0.1.0"},
+        "info": {"title": card.NAME, "description": card.DESCRIPTION, "version": card.VERSION},
         "paths": {
             "/predict": {"post": predict},
             "/healthz": {"get": _get("Tell that this process is alive", Health)},

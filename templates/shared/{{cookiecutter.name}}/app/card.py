@@ -1,6 +1,7 @@
 """What is known of the model. Rendered from its file: do not edit, see README.md."""
 
 NAME = "{{ cookiecutter.name }}"
+VERSION = "{{ cookiecutter.version }}"
 TASK = "{{ cookiecutter.task }}"
 FRAMEWORK = "{{ cookiecutter.framework_label }}"
 DESCRIPTION = {{ cookiecutter.description_literal }}

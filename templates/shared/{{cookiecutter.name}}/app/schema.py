@@ -10,8 +10,8 @@ from app import card
 from app.settings import settings
 
 {% if cookiecutter.number_type == "int" %}
-# Whole numbers that the model's int64 input can hold.
-Number = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+# Whole numbers that the model's {{ cookiecutter.dtype }} input can hold.
+Number = Annotated[int, Field(strict=True, ge=-(2**{{ cookiecutter.int_bits - 1 }}), le=2**{{ cookiecutter.int_bits - 1 }} - 1)]
 {% else %}
 # Finite, and within float32: what the model computes with.
 FLOAT32_MAX = 3.4028234663852886e38
