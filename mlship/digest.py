@@ -1,4 +1,4 @@
-"""The sha256 of a file, as the card, the ownership record and the image's tag use it."""
+"""The sha256 and size of a model, as the card, the ownership record and the image's tag use it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
-    """Return the hex sha256 of a file, read in blocks."""
+    """Return the hex sha256 of a file, or of a folder's relative names and their digests."""
+    if path.is_dir():
+        folder = hashlib.sha256()
+        for each in files_of(path):
+            folder.update(f"{each.relative_to(path).as_posix()}\0{sha256_of(each)}\n".encode())
+        return folder.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in files_of(path))
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the file itself, or every file below a folder, in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    found = (file for file in path.rglob("*") if file.is_file())
+    return sorted(found, key=lambda file: file.relative_to(path).as_posix())

@@ -1,50 +1,81 @@
-"""Reading a model file without running it: ``inspect(path)`` gives a ``ModelCard``.
+"""Reading a model without running it: ``inspect(path)`` gives a ``ModelCard``.
 
 No framework is imported and nothing that the file names is executed.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from mlship.card import ModelCard
-from mlship.digest import sha256_of
+from mlship.digest import sha256_of, size_of
 from mlship.errors import ModelError
+from mlship.inspection import detection
+
+# Each has read(path) -> ModelCard.
+_READERS = {
+    "pickle": "pickled",
+    "skops": "skops",
+    "onnx": "onnx",
+    "xgboost-json": "xgboost",
+    "xgboost-ubj": "xgboost",
+    "lightgbm": "lightgbm",
+    "catboost": "catboost",
+    "torch": "torch",
+    "keras": "keras",
+    "savedmodel": "savedmodel",
+    "transformers": "transformers",
+    "mlflow": "mlflow",
+    "predictor": "predictor",
+}
+_MAX_FEATURES = 20_000
 
 
 def inspect(path: Path) -> ModelCard:
-    """Read the model at ``path`` and return what it says about itself.
+    """Read the model at ``path``, a file or a folder, and return what it says about itself.
 
     Raises:
-        ModelError: the file is missing, damaged, or of a kind that mlship does not read.
+        ModelError: it is missing, damaged, or of a kind that mlship does not read.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
+    card = read_native(path)
+    _check_names(card)
+    # Last: a refusal need not wait for the hash of gigabytes.
+    return replace(card, sha256=sha256_of(card.path), size=size_of(card.path))
+
+
+def read_native(path: Path) -> ModelCard:
+    """Return the card of what is at ``path`` by its content, without its hash and size.
+
+    Raises:
+        ModelError: it is missing, damaged, or of a kind that mlship does not read.
+    """
+    kind = detection.kind(path)
+    if path.is_dir():
+        from mlship.inspection.folders import check_links
+
+        check_links(path)
+    reader = import_module(f"mlship.inspection.{_READERS[kind]}")
+    try:
+        card: ModelCard = reader.read(path)
+    except (RecursionError, MemoryError) as error:
         raise ModelError(
-            f"The model {path} {what}",
-            why="mlship reads one model file: .onnx, or a scikit-learn model in .joblib or .pkl.",
-            next="mlship init NAME --model PATH/TO/model.joblib",
-        )
-    if path.suffix.lower() == ".onnx":
-        from mlship.inspection.onnx import read_onnx
-
-        return _checked(read_onnx(path, sha256_of(path)))
-    if path.suffix.lower() in {".joblib", ".pkl", ".pickle"}:
-        from mlship.inspection.sklearn import read_sklearn
-
-        return _checked(read_sklearn(path, sha256_of(path)))
-    raise ModelError(
-        f"mlship can't read {path.name}",
-        why="It reads .onnx files, and scikit-learn models saved as .joblib or .pkl.",
-        next="save the model with joblib.dump(model, 'model.joblib') or convert it to ONNX",
-    )
+            f"{path.name} is no model, or is damaged",
+            why=f"Reading it ended with a {type(error).__name__}: it is nested or sized like none.",
+            next="save the model again",
+        ) from None
+    return card
 
 
-def _checked(card: ModelCard) -> ModelCard:
+def _check_names(card: ModelCard) -> None:
     """Refuse names that no text file can hold, and names given twice."""
     names = [feature.name for feature in card.features]
+    labels = [label for labels in (card.classes, *card.output_classes) for label in labels]
+    categories = [c for feature in card.features for c in feature.categories]
+    own = (*card.input_names, *card.output_names)
     try:
-        "".join([*names, *map(str, card.classes)]).encode()
+        "".join([*names, *own, *map(str, labels), *map(str, categories)]).encode()
     except UnicodeEncodeError:
         raise ModelError(
             f"{card.path.name} has a feature or class whose name is no valid text",
@@ -55,4 +86,8 @@ def _checked(card: ModelCard) -> ModelCard:
             f"{card.path.name} has two features of the same name",
             next="rename one and fit the model again",
         )
-    return card
+    if len(names) > _MAX_FEATURES:
+        raise ModelError(
+            f"{card.path.name} takes {len(names)} features; a typed schema holds {_MAX_FEATURES}",
+            next="wrap it: write a predictor.py with load() and predict(model, instances)",
+        )

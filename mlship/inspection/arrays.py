@@ -19,23 +19,33 @@ _NUMBERS = {
 
 @dataclass(frozen=True)
 class Array:
-    """An array of dtype ``code`` (such as ``f8`` or ``U9``); ``data`` is None when skipped."""
+    """An array of dtype ``code`` (such as ``f8`` or ``U9``); ``data`` is None when skipped.
+
+    ``order`` is ``>`` for big-endian data.
+    """
 
     code: str
     shape: tuple[int, ...]
     data: bytes | None
+    order: str = "<"
 
     def tolist(self) -> list[Any] | None:
         """Return the elements of a one-dimensional array, None when they can't be read."""
         if self.data is None or len(self.shape) != 1:
             return None
         kind, size = self.code[0], itemsize(self.code)
+        if len(self.data) != self.shape[0] * size:
+            return None
         if kind in "US":
-            encoding = "utf-32-le" if kind == "U" else "latin-1"
+            encoding = (
+                ("utf-32-be" if self.order == ">" else "utf-32-le") if kind == "U" else "latin-1"
+            )
             cells = [self.data[i : i + size] for i in range(0, len(self.data), size or 1)]
             return [cell.decode(encoding, "replace").rstrip("\0") for cell in cells]
         if self.code in _NUMBERS:
-            return list(struct.unpack(f"<{self.shape[0]}{_NUMBERS[self.code]}", self.data))
+            return list(
+                struct.unpack(f"{self.order}{self.shape[0]}{_NUMBERS[self.code]}", self.data)
+            )
         return None
 
 
@@ -47,35 +57,74 @@ def itemsize(code: str) -> int:
     return int(match[1]) * (4 if code[0] == "U" else 1)
 
 
-def as_list(value: Any) -> list[Any] | None:
-    """Return the elements of whatever form an array has in a pickle; None when it is no array."""
-    if isinstance(value, list | tuple):
-        return [as_scalar(v) for v in value]
-    if isinstance(value, Array):
-        return value.tolist()
+def dtype_code(dtype: Any) -> str:
+    """Return the code of an inert ``numpy.dtype``: ``f8``, ``O8``, ``V56``.
+
+    Raises:
+        ValueError: it is no dtype.
+    """
+    code = dtype.args[0] if getattr(dtype, "args", ()) else None
+    if not isinstance(code, str):
+        raise ValueError("an array without a dtype")
+    return code
+
+
+def _order(dtype: Any) -> str:
+    """Return ``>`` for a big-endian dtype: its state is (version, order, ...)."""
+    state = dtype.state
+    return ">" if isinstance(state, tuple) and len(state) > 1 and state[1] == ">" else "<"
+
+
+def to_array(value: Any) -> Array | list[Any] | None:
+    """Return whatever form an array has in a pickle as an Array, or as the list of its objects.
+
+    None when it is no array, or a damaged one.
+    """
+    if isinstance(value, Array | list):
+        return value
     name = getattr(value, "name", "")
     if name == "_reconstruct" and isinstance(value.state, tuple) and len(value.state) == 5:
         _, shape, dtype, _, data = value.state
         if isinstance(data, list):
-            return [as_scalar(v) for v in data]
+            return data
     elif name == "_frombuffer" and len(value.args) >= 3:
         data, dtype, shape = value.args[:3]
     else:
         return None
-    return Array(dtype.args[0], tuple(shape), _raw(data)).tolist()
+    try:
+        code, order = dtype_code(dtype), _order(dtype)
+    except (ValueError, AttributeError):
+        return None
+    sides = shape if isinstance(shape, tuple) else (shape,)
+    if not all(isinstance(side, int) for side in sides):
+        return None
+    return Array(code, sides, _raw(data), order)
 
 
-def _raw(data: Any) -> bytes:
+def as_list(value: Any) -> list[Any] | None:
+    """Return the elements of a one-dimensional array in any form; None when it is no such array."""
+    found = [*value] if isinstance(value, tuple) else to_array(value)
+    elements = found.tolist() if isinstance(found, Array) else found
+    return None if elements is None else [as_scalar(element) for element in elements]
+
+
+def _raw(data: Any) -> bytes | None:
     """Return the bytes themselves; protocols 0-2 write them as ``_codecs.encode(text, latin1)``."""
     if getattr(data, "name", "") == "encode":
-        return str(data.args[0]).encode("latin-1")
-    return bytes(data)
+        text = data.args[0] if data.args else None
+        return text.encode("latin-1", "replace") if isinstance(text, str) else None
+    return data if isinstance(data, bytes) else None
 
 
 def as_scalar(value: Any) -> Any:
     """Return a Python number or string for ``numpy.core.multiarray.scalar(dtype, bytes)``."""
     if getattr(value, "name", "") == "scalar" and len(value.args) == 2:
         dtype, data = value.args
-        cells = Array(dtype.args[0], (1,), _raw(data)).tolist()
+        code = dtype_code(dtype)
+        if code in _NUMBERS and type(data) is bytes and len(data) == int(code[1]):
+            return struct.unpack(_order(dtype) + _NUMBERS[code], data)[0]
+        if code.startswith("O"):
+            return data
+        cells = Array(code, (1,), _raw(data)).tolist()
         return cells[0] if cells else None
     return value

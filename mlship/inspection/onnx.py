@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import json
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlship.card import Feature, Label, ModelCard
+from mlship.card import Dtype, Feature, Label, ModelCard, Takes
 from mlship.errors import ModelError
 from mlship.inspection.protobuf import Message, WireError
 
-# TensorProto.DataType, the numeric ones a table of features can have.
-_DTYPES = {1: "float32", 11: "float64", 6: "int32", 7: "int64"}
+# TensorProto.DataType
+_DTYPES: dict[int, Dtype] = {
+    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64",
+    8: "string", 9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64",
+}  # fmt: skip
+# Operators that ONNX Runtime has; others need a library of their own.
+_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
 _LABELS = {6, 7, 8}  # int32, int64, string
 _TO_PROBABILITIES = {"SOFTMAX", "LOGISTIC", "PROBIT"}
 _PROBABILITY_NODES = {"Softmax", "Sigmoid", "Normalizer", "TreeEnsembleClassifier", "Exp", "Div"}
@@ -32,18 +37,15 @@ class Value:
     sequence_of_maps: bool = False
 
 
-def read_onnx(path: Path, sha256: str) -> ModelCard:
-    """Return the card of an ONNX model that takes one table of numbers.
+def read(path: Path) -> ModelCard:
+    """Return the card of an ONNX model.
 
     Raises:
-        ModelError: the file is no ONNX model, or its inputs are of another kind.
+        ModelError: the file is no ONNX model, or can't answer any number of rows.
     """
-    size = path.stat().st_size
-    if size == 0:
-        raise ModelError(f"{path.name} is empty", next="export the model again")
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _card(path, sha256, size, Message(data, 0, size))
+            return _card(path, Message(data, 0, len(data)))
     except WireError as error:
         raise ModelError(
             f"{path.name} is not an ONNX model, or is damaged",
@@ -52,41 +54,63 @@ def read_onnx(path: Path, sha256: str) -> ModelCard:
         ) from None
 
 
-def _card(path: Path, sha256: str, size: int, model: Message) -> ModelCard:
+def _card(path: Path, model: Message) -> ModelCard:
     graph = model.message(7)
     metadata = {m.text(1): m.text(2) for m in model.messages(14)}
     nodes = graph.messages(1)
-    initializers = {m.text(8) for m in graph.messages(5)}
+    tensors = graph.messages(5)
+    initializers = {m.text(8) for m in tensors}
     inputs = [v for v in map(_value, graph.messages(11)) if v.name not in initializers]
     outputs = [_value(m) for m in graph.messages(12)]
     if not inputs or not outputs:
         raise WireError("the graph has no inputs or no outputs")
-    features = _features(path, inputs, metadata)
+    _check(path, nodes, tensors)
+    takes, features = _features(path, inputs, metadata)
     classes = _classes(nodes) or _class_constants(graph)
     label, scores = _pick_outputs(outputs, classes)
     is_classifier = bool(classes) and label.elem_type in _LABELS
     if not is_classifier or not _are_probabilities(nodes):
         scores = None
+    wanted = [label, scores] if scores else [label] if is_classifier else outputs
+    task = "classification" if is_classifier else "regression"
+    if not is_classifier and (len(outputs) > 1 or len(outputs[0].shape) > 2):
+        task = "inference"
     opset = max((o.integer(2) or 0 for o in model.messages(8) if not o.text(1)), default=0)
     producer = " ".join(filter(None, (model.text(2), model.text(3)))) or "an unknown tool"
     return ModelCard(
         path=path,
-        sha256=sha256,
-        size=size,
         framework="onnx",
         format="onnx",
         framework_version=None,
         description=f"ONNX graph of {len(nodes)} nodes, opset {opset}, made by {producer}",
-        task="classification" if is_classifier else "regression",
-        features=features,
+        task=task,
+        features=_with_example(nodes, features) if takes == "matrix" else features,
+        takes=takes,
         classes=classes if is_classifier else (),
         probabilities=bool(scores),
-        example=_example(nodes, features),
         # Runs any older opset: https://onnxruntime.ai/docs/reference/compatibility.html
         requirements=("numpy>=1.26", "onnxruntime>=1.20"),
-        input_name=inputs[0].name,
-        output_names=(label.name, scores.name) if scores else (label.name,),
+        python_reason="ONNX Runtime",
+        input_names=tuple(value.name for value in inputs),
+        output_names=tuple(value.name for value in wanted),
     )
+
+
+def _check(path: Path, nodes: list[Message], tensors: list[Message]) -> None:
+    """Refuse what ONNX Runtime could not run from this one file."""
+    domains = {node.text(7) for node in nodes} - _DOMAINS
+    if domains:
+        raise ModelError(
+            f"{path.name} needs operators that ONNX Runtime does not have",
+            why=f"They are of {', '.join(sorted(map(ascii, domains)))}.",
+            next="export the model without custom operators",
+        )
+    if any(tensor.integer(14) == 1 for tensor in tensors):  # data_location EXTERNAL
+        raise ModelError(
+            f"{path.name} keeps its weights in other files",
+            why="The project takes one file, and nothing outside it can be checked by its hash.",
+            next="onnx.save_model(onnx.load(FILE), 'model.onnx', save_as_external_data=False)",
+        )
 
 
 def _value(info: Message) -> Value:
@@ -94,36 +118,44 @@ def _value(info: Message) -> Value:
     tensor, sequence = kind.message(1), kind.message(4)
     if sequence.end > sequence.start:
         return Value(info.text(1), 0, (), sequence_of_maps=bool(sequence.message(1).messages(5)))
-    shape = tuple(dim.integer(1) for dim in tensor.message(2).messages(1))
+    sides = (dim.integer(1) for dim in tensor.message(2).messages(1))
+    shape = tuple(side if side and side > 0 else None for side in sides)
     return Value(info.text(1), tensor.integer(1) or 0, shape)
 
 
-def _features(path: Path, inputs: list[Value], metadata: dict[str, str]) -> tuple[Feature, ...]:
-    only = inputs[0]
+def _features(
+    path: Path, inputs: list[Value], metadata: dict[str, str]
+) -> tuple[Takes, tuple[Feature, ...]]:
+    """Return how the graph takes an instance, and its values.
+
+    One table of known width becomes a feature per column; otherwise each input is a feature.
+    """
+    for value in inputs:
+        if value.elem_type not in _DTYPES or not value.shape:
+            raise ModelError(
+                f"mlship can't serve the inputs of {path.name}",
+                why=f"{value.name!a} has type {value.elem_type} and shape {list(value.shape)}; "
+                "tensors with a batch dimension are served.",
+                next="export the model with inputs shaped [batch, ...]",
+            )
+        if value.shape[0]:
+            raise ModelError(
+                f"{path.name} takes batches of exactly {value.shape[0]} row(s)",
+                why="A service must answer any number of rows.",
+                next="export the model with a dynamic batch dimension (None, or dynamic_axes)",
+            )
+    only, dtype = inputs[0], _DTYPES[inputs[0].elem_type]
     width = only.shape[1] if len(only.shape) == 2 else None
-    if len(inputs) != 1 or not width or width < 0 or only.elem_type not in _DTYPES:
-        described = "; ".join(
-            f"{v.name}: type {_DTYPES.get(v.elem_type, v.elem_type)}, shape "
-            f"{[d if d is not None else '?' for d in v.shape]}"
-            for v in inputs
-        )
-        raise ModelError(
-            f"mlship can't serve the inputs of {path.name} yet",
-            why="It reads ONNX models with one input of numbers, shaped [batch, features]. "
-            f"This one takes {described}.",
-            next="export the model with one FloatTensorType([None, n_features]) input",
-        )
-    if only.shape[0]:
-        raise ModelError(
-            f"{path.name} takes batches of exactly {only.shape[0]} row(s)",
-            why="A service must answer any number of rows.",
-            next="export the model with a dynamic batch dimension (None, or dynamic_axes)",
-        )
-    names = _json_list(metadata.get("feature_names", ""))
-    if len(names) != width or len(set(names)) != width:
-        names = [f"x{i}" for i in range(width)]
-    dtype = _DTYPES[only.elem_type]
-    return tuple(Feature(name, dtype) for name in names)  # type: ignore[arg-type]
+    if len(inputs) == 1 and width and 0 < width <= 100_000 and (width > 1 or dtype != "string"):
+        names = _json_list(metadata.get("feature_names", ""))
+        if len(names) != width or len(set(names)) != width:
+            names = [f"x{i}" for i in range(width)]
+        return "matrix", tuple(Feature(name, dtype) for name in names)
+    return "inputs", tuple(
+        # [batch, 1] is how tools write a column.
+        Feature(v.name, _DTYPES[v.elem_type], () if v.shape[1:] == (1,) else v.shape[1:])
+        for v in inputs
+    )
 
 
 def _json_list(text: str) -> list[str]:
@@ -193,15 +225,18 @@ def _are_probabilities(nodes: list[Message]) -> bool:
     return False
 
 
-def _example(nodes: list[Message], features: tuple[Feature, ...]) -> tuple[float, ...]:
-    """Return the training means, when the graph begins with a scaler that knows them."""
+def _with_example(nodes: list[Message], features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """Add the training means, when the graph begins with a scaler that knows them."""
     for node in nodes[:3]:
         if node.text(4) == "Scaler":
             offset = _attributes(node).get("offset")
             means = offset.floats(7) if offset else []
             if len(means) == len(features):
-                return tuple(_shorten(m) for m in means)
-    return (0.0,) * len(features)
+                return tuple(
+                    replace(feature, example=_shorten(mean))
+                    for feature, mean in zip(features, means, strict=True)
+                )
+    return features
 
 
 def _shorten(value: float) -> float:

@@ -1,227 +1,326 @@
-"""An inert unpickler: reads a pickle or joblib file into plain values, running nothing it names.
+"""An inert unpickler: reads a pickle into plain values, running nothing that it names.
 
-Every global becomes an empty stand-in class, every call a record of its arguments, every array
-its raw bytes. The pickle virtual machine is the standard library's pure-Python one
-(``pickle._Unpickler``), with the one method that looks up code replaced.
+Every global becomes a ``Global``, every call an ``Inert`` record of its arguments and state, every
+array its raw bytes. The pickle virtual machine is the standard library's pure-Python one
+(``pickle._Unpickler``) with each opcode that looks up, calls, hashes or reads much replaced.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
 import pickle
-import zlib
-from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar
 
-from mlship.errors import ModelError
-from mlship.inspection.arrays import Array, itemsize
+from mlship.card import Import
+from mlship.inspection.arrays import Array, as_scalar, dtype_code, itemsize
+from mlship.inspection.inert import Global, Inert
+from mlship.inspection.sources import Budget, Source
 
-# Larger arrays are skipped: no schema is in them, and weights can be gigabytes.
-_KEEP_ARRAY_BYTES = 1 << 20
+_SCALARS = (str, int, float, bool, bytes, type(None))
 
 
-class Inert:
-    """Stands for an instance of a class (or the result of a call) that the file names."""
+_NOTHING = Global("", "")
 
-    origin = ("", "")
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
-        """Record the arguments; call nothing."""
-        self = super().__new__(cls)
-        self.args = args
-        self.state = None
-        self.items = {}
-        self.values = []
-        return self
+@dataclass(frozen=True)
+class Pickle:
+    """What a pickle holds.
 
-    args: tuple[Any, ...]
-    state: Any
-    items: dict[Any, Any]
-    values: list[Any]
+    Attributes:
+        root: its value, of plain Python values, ``Inert``, ``Global`` and ``Array``.
+        imports: everything it names, in order, once each.
+        objects: every ``Inert`` in the order of the file.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take anything."""
+    root: Any
+    imports: tuple[Import, ...]
+    objects: tuple[Inert, ...]
 
-    def __setstate__(self, state: Any) -> None:
-        """Keep the state as a value."""
-        self.state = state
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.items[key] = value
+class Broken(Exception):
+    """The pickle can't be read; ``imports`` are those it named before the break."""
 
-    def append(self, value: Any) -> None:
-        """Collect what APPEND pushes."""
-        self.values.append(value)
+    def __init__(self, reason: str, imports: tuple[Import, ...] = ()) -> None:
+        super().__init__(reason)
+        self.imports = imports
 
-    def extend(self, values: list[Any]) -> None:
-        """Collect what APPENDS pushes."""
-        self.values.extend(values)
 
-    add = append
+def load(stream: BinaryIO, member: str = "", persistent: bool = False) -> Pickle:
+    """Read one pickle, with the arrays that joblib writes between its opcodes.
 
-    @property
-    def module(self) -> str:
-        """The module of the class this stands for."""
-        return self.target[0]
+    ``member`` names the stream in its imports; with ``persistent``, references to objects outside
+    the file (as torch writes them) become ``Inert`` records.
 
-    @property
-    def name(self) -> str:
-        """The name of the class this stands for."""
-        return self.target[1]
-
-    @property
-    def target(self) -> tuple[str, str]:
-        """(module, name), looking through ``copyreg._reconstructor(cls, ...)``."""
-        first = self.args[0] if self.args else None
-        if self.origin[1] == "_reconstructor" and isinstance(first, type):
-            return getattr(first, "origin", self.origin)
-        return self.origin
-
-    def get(self, attribute: str, default: Any = None) -> Any:
-        """Return an attribute from the recorded ``__dict__``."""
-        state = self.state
-        if isinstance(state, tuple) and len(state) == 2:  # (dict, slots)
-            state = {**(state[0] or {}), **(state[1] or {})}
-        return state.get(attribute, default) if isinstance(state, dict) else default
+    Raises:
+        Broken: it is damaged, no pickle, or takes more time or memory than any model.
+    """
+    reader = _Reader(Source(stream), member, persistent, Budget())
+    try:
+        root = reader.load()
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except EOFError:
+        reason = "it ends too early"
+    except MemoryError:
+        reason = "it does not fit into the memory"
+    except KeyError as error:
+        reason = f"no such opcode or memo entry: {error}"
+    except Exception as error:
+        # The virtual machine raises whatever a damaged file makes it stumble on.
+        reason = f"{type(error).__name__}: {error}"[:300]
+    else:
+        return Pickle(root, tuple(reader.imports.values()), tuple(reader.objects))
+    raise Broken(reason, tuple(reader.imports.values()))
 
 
 # The pure-Python machine is untyped.
 _Machine: Any = pickle._Unpickler
 
 
-class InertUnpickler(_Machine):  # type: ignore[misc]
-    """Reads one pickle; ``globals`` collects every (module, name) that it asks for."""
+class _Reader(_Machine):  # type: ignore[misc]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_Machine.dispatch)
 
-    dispatch: ClassVar[dict[int, Any]] = dict(_Machine.dispatch)
+    def __init__(self, source: Source, member: str, persistent: bool, budget: Budget) -> None:
+        # latin1: the byte strings of Python 2.
+        super().__init__(source.stream, encoding="latin1")
+        self.source = source
+        self.member = member
+        self.persistent = persistent
+        self.budget = budget
+        self.imports: dict[tuple[str, str], Import] = {}
+        self.globals: dict[tuple[str, str], Global] = {}
+        self.objects: list[Inert] = []
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
-        self.file = file
-        self.globals: dict[tuple[str, str], type[Inert]] = {}
+    def load(self) -> Any:
+        """Run the opcodes up to STOP; return the value."""
+        self.read, self.readline = self.source.read, self.source.readline
+        self.metastack: list[list[Any]] = []
+        self.stack: list[Any] = []
+        self.proto = 0
+        self.append = self.stack.append
+        read, dispatch, tick = self.source.next, self.dispatch, self.budget.tick
+        try:
+            while True:
+                for _ in range(8192):
+                    key = read(1)
+                    if not key:
+                        raise EOFError
+                    dispatch[key[0]](self)
+                tick()
+        except pickle._Stop as stop:  # type: ignore[attr-defined]
+            return stop.value
 
-    def find_class(self, module: str, name: str) -> type[Inert]:
-        """Return an empty stand-in; never import."""
-        key = (module, name)
+    def _made(self, origin: Any, args: Any) -> Any:
+        """Record a call instead of making it."""
+        args = tuple(args) if isinstance(args, tuple | list) else (args,)
+        if isinstance(origin, Inert):  # the result of a call is called
+            origin, args = origin.origin, (origin, *args)
+        if not isinstance(origin, Global):
+            raise pickle.UnpicklingError(f"it calls a {type(origin).__name__}")
+        made = Inert(origin, args)
+        if origin.name == "scalar" and origin.module.endswith("multiarray"):
+            return as_scalar(made)  # at once: a vocabulary can hold a million of them
+        self.objects.append(made)
+        return made
+
+    def find_class(self, module: Any, name: Any) -> Global:
+        """Note what is named; never import."""
+        key = (str(module), str(name))
         if key not in self.globals:
-            self.globals[key] = type(name, (Inert,), {"origin": key})
+            self.globals[key] = Global(*key)
+            self.imports[key] = Import(*key, self.source.position(), self.member)
         return self.globals[key]
 
+    def load_global(self) -> None:
+        """GLOBAL: two lines name it."""
+        module, name = (self.readline()[:-1].decode("utf-8", "replace") for _ in range(2))
+        self.append(self.find_class(module, name))
+
+    def load_stack_global(self) -> None:
+        """STACK_GLOBAL: the name is computed."""
+        name, module = self.stack.pop(), self.stack.pop()
+        self.append(self.find_class(module, name))
+
+    def load_inst(self) -> None:
+        """INST: names and calls at once."""
+        module, name = (self.readline()[:-1].decode("utf-8", "replace") for _ in range(2))
+        self.append(self._made(self.find_class(module, name), self.pop_mark()))
+
+    def load_obj(self) -> None:
+        """OBJ: the callable lies below its arguments."""
+        args = self.pop_mark()
+        self.append(self._made(args.pop(0), args))
+
+    def load_reduce(self) -> None:
+        """REDUCE: a call."""
+        args = self.stack.pop()
+        self.stack[-1] = self._made(self.stack[-1], args)
+
+    def load_newobj(self) -> None:
+        """NEWOBJ: ``cls.__new__(cls, *args)``."""
+        self.load_reduce()
+
+    def load_newobj_ex(self) -> None:
+        """NEWOBJ_EX: the same with keyword arguments, which are kept as items."""
+        kwargs, args = self.stack.pop(), self.stack.pop()
+        made = self._made(self.stack.pop(), args)
+        if isinstance(made, Inert) and isinstance(kwargs, dict):
+            made.items.extend(kwargs.items())
+        self.append(made)
+
+    def load_build(self) -> None:
+        """BUILD: record the state; where joblib wrote an array behind it, read that too."""
+        state = self.stack.pop()
+        made = self.stack[-1]
+        if not isinstance(made, Inert):
+            raise pickle.UnpicklingError("it sets the state of something that is no object")
+        made.state = state
+        if made.name == "NumpyArrayWrapper" and made.module == "joblib.numpy_pickle":
+            self.stack[-1] = self._joblib_array(made)
+
+    def load_append(self) -> None:
+        """APPEND: to a list, or recorded."""
+        value = self.stack.pop()
+        self._extend([value])
+
+    def load_appends(self) -> None:
+        """APPENDS: the same for several."""
+        self._extend(self.pop_mark())
+
+    def _extend(self, values: list[Any]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, Inert):
+            target.values.extend(values)
+        elif isinstance(target, list):
+            target.extend(values)
+        else:
+            raise pickle.UnpicklingError(f"it appends to a {type(target).__name__}")
+
+    def load_setitems(self) -> None:
+        """SETITEMS: into a dict, or recorded."""
+        items = self.pop_mark()
+        pairs = zip(items[::2], items[1::2], strict=True)
+        target = self.stack[-1]
+        if isinstance(target, Inert):
+            target.items.extend(pairs)
+        elif isinstance(target, dict):
+            target.update((_key(key), value) for key, value in pairs)
+        else:
+            raise pickle.UnpicklingError(f"it sets items of a {type(target).__name__}")
+
+    def load_setitem(self) -> None:
+        """SETITEM: the same for one."""
+        value, key = self.stack.pop(), self.stack.pop()
+        self.metastack.append(self.stack)
+        self.stack = [key, value]
+        self.load_setitems()
+
+    def load_dict(self) -> None:
+        """DICT: made from what lies above the mark."""
+        items = self.pop_mark()
+        self.append({_key(k): v for k, v in zip(items[::2], items[1::2], strict=True)})
+
+    def load_additems(self) -> None:
+        """ADDITEMS: into a set, or recorded."""
+        values = self.pop_mark()
+        target = self.stack[-1]
+        if isinstance(target, set):
+            target.update(map(_key, values))
+        else:
+            self._extend(values)
+
+    def load_frozenset(self) -> None:
+        """FROZENSET: made from what lies above the mark."""
+        self.append(frozenset(map(_key, self.pop_mark())))
+
+    def load_frame(self) -> None:
+        """FRAME: only a hint to read ahead, and its length may be a lie."""
+        self.read(8)
+
+    def load_long4(self) -> None:
+        """LONG4: a whole number of any length, which no model has."""
+        length = int.from_bytes(self.read(4), "little", signed=True)
+        if not 0 <= length <= 4096:
+            raise pickle.UnpicklingError(f"a whole number of {length} bytes")
+        self.append(int.from_bytes(self.read(length), "little", signed=True))
+
     def persistent_load(self, pid: Any) -> Any:
-        """Refuse references to objects outside the file."""
-        raise pickle.UnpicklingError("it refers to objects outside the file (persistent ids)")
+        """Record references to objects outside the file, or refuse them."""
+        if not self.persistent:
+            raise pickle.UnpicklingError("it refers to objects outside the file (persistent ids)")
+        return Inert(_NOTHING, pid if isinstance(pid, tuple) else (pid,))
 
     def get_extension(self, code: int) -> None:
         """Refuse extension codes: they stand for code registered elsewhere."""
-        raise pickle.UnpicklingError("it uses extension codes")
-
-    def load_build(self) -> None:
-        """Record the state; where joblib wrote an array behind it, read that too."""
-        state = self.stack.pop()
-        instance = self.stack[-1]
-        if not isinstance(instance, Inert):
-            raise pickle.UnpicklingError("it sets the state of something that is no object")
-        instance.__setstate__(state)
-        if instance.name == "NumpyArrayWrapper":
-            self.stack[-1] = self._joblib_array(instance)
-
-    dispatch[pickle.BUILD[0]] = load_build
+        raise pickle.UnpicklingError(f"it uses extension code {code}")
 
     def _joblib_array(self, wrapper: Inert) -> Any:
         """Read the array that joblib writes right behind its wrapper (numpy_pickle.py)."""
-        dtype, shape = wrapper.get("dtype"), tuple(wrapper.get("shape") or ())
-        code = dtype.args[0] if isinstance(dtype, Inert) and dtype.args else "O8"
+        code, shape = dtype_code(wrapper.get("dtype")), wrapper.get("shape")
         if code.startswith("O"):
-            nested = InertUnpickler(self.file)
-            nested.globals = self.globals
+            nested = _Reader(self.source, self.member, self.persistent, self.budget)
+            nested.imports, nested.globals = self.imports, self.globals
+            nested.objects = self.objects
             return nested.load()
         if wrapper.get("numpy_array_alignment_bytes") is not None:
-            self._skip(self._exactly(1)[0])
+            self.source.skip(self.source.read(1)[0])
         count = 1
-        for side in shape:
+        for side in shape if isinstance(shape, tuple) else (shape,):
+            if not isinstance(side, int) or side < 0:
+                raise pickle.UnpicklingError(f"an array of shape {str(shape)[:80]}")
             count *= side
-        length = count * itemsize(code)
-        if length <= _KEEP_ARRAY_BYTES:
-            return Array(code, shape, self._exactly(length))
-        self._skip(length)
-        return Array(code, shape, None)
-
-    def _exactly(self, length: int) -> bytes:
-        data = self.file.read(length)
-        if len(data) != length:
-            raise EOFError("an array is cut off")
-        return data
-
-    def _skip(self, length: int) -> None:
-        while length > 0:
-            block = self.file.read(min(length, 1 << 20))
-            if not block:
-                raise EOFError("an array is cut off")
-            length -= len(block)
+        data = self.source.take(count * itemsize(code))
+        return Array(code, tuple(shape), data if isinstance(data, bytes) else None)
 
 
-class _ZlibReader(io.RawIOBase):
-    """A bare zlib stream as a file (joblib's default compression; gzip has a header, this not)."""
+def _sized(width: int, make: Callable[[bytes], Any]) -> Callable[[_Reader], None]:
+    """Return the method of an opcode that carries a length of ``width`` bytes and that much data.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._inflater = zlib.decompressobj()
-
-    def readable(self) -> bool:
-        """Say yes, as RawIOBase asks."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill ``buffer`` with decompressed bytes; 0 at the end."""
-        while not self._inflater.eof:
-            data = self._inflater.unconsumed_tail or self._file.read(1 << 16)
-            out = self._inflater.decompress(data, len(buffer))
-            if out:
-                buffer[: len(out)] = out
-                return len(out)
-            if not data:
-                raise EOFError("the compressed data is cut off")
-        return 0
-
-
-def _decompressed(file: BinaryIO) -> BinaryIO:
-    """Return ``file`` or a decompressing view of it, by its first bytes (joblib.compressor)."""
-    magic = file.read(6)
-    file.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
-    if magic.startswith(b"BZ"):
-        return cast(BinaryIO, bz2.BZ2File(file))
-    if magic.startswith((b"\xfd7zXZ", b"\x5d\x00")):
-        return cast(BinaryIO, lzma.LZMAFile(file))
-    if magic[:1] == b"\x78":
-        return cast(BinaryIO, io.BufferedReader(_ZlibReader(file), 1 << 16))
-    if magic.startswith(b"\x04\x22\x4d\x18"):
-        raise pickle.UnpicklingError("it is compressed with lz4; save it with compress='zlib'")
-    return file
-
-
-def read_pickle(path: Path) -> tuple[Any, set[tuple[str, str]]]:
-    """Return the root value of a pickle or joblib file and every (module, name) it refers to.
-
-    Raises:
-        ModelError: the file is damaged or no pickle.
+    Data over ``sources.KEEP`` is passed over: no schema is in it, and weights can be gigabytes.
     """
-    try:
-        with path.open("rb") as raw:
-            unpickler = InertUnpickler(_decompressed(raw))
-            return unpickler.load(), set(unpickler.globals)
-    except RecursionError:
-        reason = "it is nested too deeply"
-    except EOFError:
-        reason = "it ends too early"
-    except Exception as error:
-        # The virtual machine raises whatever a damaged file makes it stumble on.
-        reason = f"{type(error).__name__}: {error}"
-    raise ModelError(
-        f"{path.name} is not a pickle or joblib file, or is damaged",
-        why=reason,
-        next="save the model again with joblib.dump(model, 'model.joblib')",
-    )
+
+    def load_sized(self: _Reader) -> None:
+        length = int.from_bytes(self.read(width), "little")
+        data = self.source.take(length)
+        self.append(make(data) if isinstance(data, bytes) else data)
+
+    return load_sized
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def _key(value: Any) -> Any:
+    """Return what may be hashed cheaply: the hash of nested tuples can take for ever."""
+    if isinstance(value, (*_SCALARS, Global, Inert)):
+        return value
+    if isinstance(value, tuple) and all(isinstance(part, _SCALARS) for part in value):
+        return value
+    return Inert(_NOTHING, (value,))
+
+
+_Reader.dispatch.update(
+    {
+        opcode[0]: getattr(_Reader, f"load_{name}")
+        for name, opcode in {
+            "global": pickle.GLOBAL, "stack_global": pickle.STACK_GLOBAL, "inst": pickle.INST,
+            "obj": pickle.OBJ, "reduce": pickle.REDUCE, "newobj": pickle.NEWOBJ,
+            "newobj_ex": pickle.NEWOBJ_EX, "build": pickle.BUILD, "append": pickle.APPEND,
+            "appends": pickle.APPENDS, "setitem": pickle.SETITEM, "setitems": pickle.SETITEMS,
+            "dict": pickle.DICT, "additems": pickle.ADDITEMS, "frozenset": pickle.FROZENSET,
+            "frame": pickle.FRAME, "long4": pickle.LONG4,
+        }.items()
+    }
+)  # fmt: skip
+_Reader.dispatch.update(
+    {
+        pickle.BINBYTES[0]: _sized(4, bytes),
+        pickle.BINBYTES8[0]: _sized(8, bytes),
+        pickle.BYTEARRAY8[0]: _sized(8, bytes),
+        pickle.BINUNICODE[0]: _sized(4, _text),
+        pickle.BINUNICODE8[0]: _sized(8, _text),
+        pickle.BINSTRING[0]: _sized(4, lambda data: data.decode("latin-1")),
+    }
+)

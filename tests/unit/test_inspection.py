@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.ensemble import GradientBoostingClassifier, IsolationForest, RandomForestClassifier
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from mlship.digest import sha256_of
@@ -202,33 +203,38 @@ def refusals(tmp_path):
     good = models.save("tumor.joblib", tmp_path).read_bytes()
     graph = models.save("tumor.onnx", tmp_path).read_bytes()
     unfitted = pickle.dumps(Ridge())
-    encoder = make_pipeline(OneHotEncoder(), LogisticRegression()).fit([["a"], ["b"]], [0, 1])
-    multi = RandomForestClassifier(2).fit(X, np.stack([Y, Y], axis=1))
+    dicts = make_pipeline(DictVectorizer(), LogisticRegression()).fit([{"a": 1}, {"b": 1}], [0, 1])
     return {
         "missing.joblib": (None, "does not exist"),
-        "model.h5": (b"x", "can't read"),
-        "empty.joblib": (b"", "damaged"),
+        "text.txt": (b"just some text", "can't tell what"),
+        "old.h5": (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"),
+        "empty.joblib": (b"", "empty"),
         "empty.onnx": (b"", "empty"),
         "garbage.pkl": (b"\x93garbage" * 50, "damaged"),
         "garbage.onnx": (bytes(range(256)) * 10, "not an ONNX model"),
         "cut.joblib": (good[: len(good) // 2], "damaged"),
         "cut-compressed.joblib": (bz2.compress(good)[:-40], "damaged"),
         "cut.onnx": (graph[:-20], "not an ONNX model"),
-        "dict.pkl": (pickle.dumps({"a": 1}), "holds no scikit-learn model"),
+        "dict.pkl": (pickle.dumps({"a": 1}), "holds no model"),
         "unfitted.pkl": (unfitted, "how many features"),
-        "text.pkl": (pickle.dumps(encoder), "text or categories"),
-        "multi.pkl": (pickle.dumps(multi), "multi-output"),
+        "dicts.pkl": (pickle.dumps(dicts), "takes dicts"),
+        "weights.safetensors": (b"\x08" + bytes(7) + b'{"a": 1}' + bytes(9), "safetensors"),
+        "array.npy": (b"\x93NUMPY" + bytes(100), "numpy array"),
     }
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["missing.joblib", "model.h5", "empty.joblib", "empty.onnx", "garbage.pkl", "garbage.onnx",
-     "cut.joblib", "cut-compressed.joblib", "cut.onnx", "dict.pkl", "unfitted.pkl", "text.pkl",
-     "multi.pkl"],
-)  # fmt: skip
+REFUSED = [
+    "missing.joblib", "text.txt", "old.h5", "empty.joblib", "empty.onnx", "garbage.pkl",
+    "garbage.onnx", "cut.joblib", "cut-compressed.joblib", "cut.onnx", "dict.pkl", "unfitted.pkl",
+    "dicts.pkl", "weights.safetensors", "array.npy",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
 def test_refused_in_plain_words(tmp_path, name):
-    data, words = refusals(tmp_path)[name]
+    found = refusals(tmp_path)
+    assert list(found) == REFUSED
+    data, words = found[name]
     path = tmp_path / name
     if data is not None:
         path.write_bytes(data)
@@ -237,17 +243,64 @@ def test_refused_in_plain_words(tmp_path, name):
     assert caught.value.next
 
 
-def test_onnx_of_images_is_refused_with_its_shape(tmp_path):
+def onnx_file(path, inputs, outputs, nodes, initializers=()):
+    """Write a graph of (name, type, shape) inputs and outputs, and (op, inputs, outputs) nodes."""
     from onnx import TensorProto, helper
 
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 3, 8, 8])
-    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [None, 3, 8, 8])
-    node = helper.make_node("Identity", ["image"], ["out"])
-    graph = helper.make_model(helper.make_graph([node], "g", [image], [out]))
-    path = write(tmp_path / "m.onnx", graph.SerializeToString())
-    with pytest.raises(ModelError) as caught:
-        inspect(path)
-    assert "image" in caught.value.why and "3, 8, 8" in caught.value.why
+    def values(described):
+        return [helper.make_tensor_value_info(n, getattr(TensorProto, t), s)
+                for n, t, s in described]  # fmt: skip
+
+    made = [helper.make_node(op, i, o) for op, i, o in nodes]
+    graph = helper.make_graph(made, "g", values(inputs), values(outputs), list(initializers))
+    return write(path, helper.make_model(graph).SerializeToString())
+
+
+def test_onnx_of_images(tmp_path):
+    shape = [None, 3, "height", 8]
+    path = onnx_file(tmp_path / "m", [("image", "FLOAT", shape)], [("out", "FLOAT", shape)],
+                     [("Identity", ["image"], ["out"])])  # fmt: skip
+    card = inspect(path)
+    (image,) = card.features
+    assert (image.name, image.dtype, image.shape) == ("image", "float32", (3, None, 8))
+    assert (card.takes, card.task, card.output_names) == ("inputs", "inference", ("out",))
+
+
+def test_onnx_of_several_inputs(tmp_path):
+    inputs = [("city", "STRING", [None, 1]), ("age", "INT64", ["n"]), ("past", "DOUBLE", [None, 4])]
+    path = onnx_file(tmp_path / "m", inputs, [("out", "INT64", ["n"])],
+                     [("Identity", ["age"], ["out"])])  # fmt: skip
+    card = inspect(path)
+    assert [(f.name, f.dtype, f.shape) for f in card.features] == [
+        ("city", "string", ()), ("age", "int64", ()), ("past", "float64", (4,)),
+    ]  # fmt: skip
+    assert card.input_names == ("city", "age", "past")
+
+
+def test_onnx_of_texts_and_of_flags(tmp_path):
+    for kind, dtype in (("STRING", "string"), ("BOOL", "bool"), ("UINT8", "uint8")):
+        path = onnx_file(tmp_path / "m", [("x", kind, [None, 2])], [("y", kind, [None, 2])],
+                         [("Identity", ["x"], ["y"])])  # fmt: skip
+        card = inspect(path)
+        assert [(f.name, f.dtype) for f in card.features] == [("x0", dtype), ("x1", dtype)]
+
+
+def test_onnx_that_one_file_can_not_run_is_refused(tmp_path):
+    from onnx import TensorProto, helper
+
+    shape = [None, 2]
+    away = TensorProto(name="w", dims=[2], data_type=1, data_location=TensorProto.EXTERNAL)
+    entry = away.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+    for words, nodes, tensors in (
+        ("other files", [helper.make_node("Add", ["x", "w"], ["y"])], [away]),
+        ("operators", [helper.make_node("Odd", ["x"], ["y"], domain="com.example")], []),
+    ):
+        info = [helper.make_tensor_value_info(n, 1, shape) for n in "xy"]
+        graph = helper.make_graph(nodes, "g", info[:1], info[1:], tensors)
+        path = write(tmp_path / "m.onnx", helper.make_model(graph).SerializeToString())
+        with pytest.raises(ModelError, match=words):
+            inspect(path)
 
 
 def test_onnx_with_a_fixed_batch_is_refused(tmp_path):
