@@ -1,0 +1,8 @@
+"""What a user of any PyTorch model should know before the lock is made."""
+
+from __future__ import annotations
+
+TORCH_BUILDS = (
+    "On Linux the package index's torch brings CUDA, several GB; "
+    "set UV_TORCH_BACKEND=cpu before `mlship init` to lock the CPU build instead."
+)
