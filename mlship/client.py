@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import http.client
-import io
 import json
 import time
 import urllib.error
@@ -99,20 +98,20 @@ def wait_until_ready(url: str, seconds: float, alive: Callable[[], bool]) -> Non
     raise ServiceError(f"The server was not ready within {seconds:g} s")
 
 
-def read_instances(path: Path, features: list[str]) -> dict[str, Any]:
+def read_instances(path: Path, example: dict[str, Any]) -> dict[str, Any]:
     """Return the request body that a file holds.
 
     A .json file is a body, or a list of instances. A .csv file has a header: columns that are
-    features are sent by name, others (such as the target) are left out.
+    features are sent by name, others (such as the target) are left out. Cells become what
+    ``example``, an instance by name, has in their place; empty ones and NA become null.
 
     Raises:
         UsageError: the file is missing or can't be read so.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
-            return {"instances": _rows(text, features)}
-        value = json.loads(text)
+            return {"instances": _rows(path, example)}
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
         instances = value.get("instances") if isinstance(value, dict) else value
         if not isinstance(instances, list) or not instances:
             raise ValueError("it holds no list of instances")
@@ -125,17 +124,27 @@ def read_instances(path: Path, features: list[str]) -> dict[str, Any]:
     return {"instances": instances}
 
 
-def _rows(text: str, features: list[str]) -> list[Any]:
-    header, *lines = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
-    names = [name.strip() for name in header]
-    missing = [name for name in features if name not in names]
+def _rows(path: Path, example: dict[str, Any]) -> list[Any]:
+    from mlship.sampling import delimited
+
+    found = delimited.rows(path)
+    names, _ = next(found, ([], 0))
+    missing = [name for name in example if name not in names]
     if missing:
         raise ValueError(f"the header lacks: {', '.join(missing[:5])}")
-    wanted = [(names.index(name), name) for name in features]
-    try:
-        return [{name: _number(row[i]) for i, name in wanted} for row in lines]
-    except IndexError:
-        raise ValueError("a row is shorter than the header") from None
+    wanted = [(names.index(name), name) for name in example]
+    return [{name: _cell(row[i], example[name]) for i, name in wanted} for row, _ in found]
+
+
+def _cell(text: str, like: Any) -> int | float | str | bool | None:
+    """Return a cell as a value of the same kind as ``like``."""
+    from mlship.sampling.columns import BOOLS, NULLS
+
+    if text in NULLS:
+        return None
+    if isinstance(like, str):
+        return text  # a code such as 007 stays one
+    return BOOLS.get(text, text) if isinstance(like, bool) else _number(text)
 
 
 def _number(text: str) -> int | float | str:

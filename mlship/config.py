@@ -16,6 +16,7 @@ _IMAGE = r"^([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-
 # Kubernetes' resource.Quantity, as people write it.
 _CPU = r"^\d+(\.\d+)?m?$"
 _MEMORY = r"^\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?$"
+_INCLUDE = r"^[A-Za-z_]\w*(\.py)?$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
@@ -98,6 +99,8 @@ class Config(_Section):
     replicas: Annotated[int, Between(1, 1000)] = 2
     autoscale: Autoscale = Autoscale()
     resources: Resources = Resources()
+    # Files and packages of the user's own that the model needs, beside app/.
+    include: tuple[Annotated[str, Pattern(_INCLUDE)], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlship import requirements, server
-from mlship.card import ModelCard
+from mlship import fieldtypes, requirements, server
+from mlship.card import Feature, ModelCard
 from mlship.config import Config
+from mlship.text import literal, plain
+
+# Libraries of the system that a framework's wheels need and slim images lack.
+_SYSTEM_PACKAGES = {"lightgbm": "libgomp1"}
 
 _FILE_NOTES = {
     "mlship.yaml": "what mlship's commands know of this project",
@@ -61,94 +65,238 @@ _LAST_NOTES = {
 }
 
 
-def literal(value: str) -> str:
-    """Return a Python string literal, quoted as formatters do: double unless that escapes more."""
-    text = json.dumps(value, ensure_ascii=False)
-    if '"' in value and "'" not in value:
-        return "'" + text[1:-1].replace('\\"', '"') + "'"
-    return text
+class _Options(dict[str, str]):
+    """Options of a card as Python literals; a layer may ask for one that this model lacks."""
 
-
-def plain(text: str) -> str:
-    """Return text without anything that means something to Markdown, TOML or a Dockerfile."""
-    return re.sub(r"[^\w .,:;()+=-]", "", text)[:200]
+    def __missing__(self, name: str) -> str:
+        return ""
 
 
 def model_file(path: Path) -> str:
     """Return the path of the model inside the project, its name made harmless."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip(".-")
-    return f"model/{stem or 'model'}{path.suffix.lower()}"
+    suffix = "" if path.is_dir() else path.suffix.lower()
+    stem = path.stem if suffix else path.name
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip(".-")
+    return f"model/{stem or 'model'}{suffix}"
 
 
-def sample(card: ModelCard) -> dict[str, Any]:
-    """Return the example request: one instance by name."""
-    return {"instances": [_example(card)]}
-
-
-def _example(card: ModelCard) -> dict[str, float | int]:
-    whole = card.features[0].dtype.startswith("int")
-    values = [int(v) if whole else v for v in card.example]
-    return {feature.name: value for feature, value in zip(card.features, values, strict=True)}
+def sample(card: ModelCard) -> str:
+    """Return the example request as JSON text: one instance by name."""
+    example = dict(zip((f.name for f in card.features), card.example, strict=True))
+    body = {"instances": [example]}
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    # One number a line is for a table; a tensor goes on one.
+    return text if text.count("\n") < 20 + 2 * len(example) else json.dumps(body)
 
 
 def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]:
     """Return the values of ``cookiecutter.*`` in the templates."""
-    dtype = card.features[0].dtype
-    whole = dtype.startswith("int")
-    label_type = type(card.classes[0]).__name__ if card.classes else "str"
-    framework = f"{card.framework} {card.framework_version or ''}".strip().replace("onnx", "ONNX")
-    title = f"{card.task} model of {len(card.features)} features ({framework})"
+    labels = f"{card.framework} {card.framework_version or ''}".strip().replace("onnx", "ONNX")
+    count = len(card.features)
+    features = f"{count} features" if count > 1 else card.features[0].name
+    title = f"{card.task} model of {features} ({labels})"
     minor = int(config.python.split(".")[1])
-    command = server.image_command(config.server)
-    answers = f"{card.task}, one of {len(card.classes)} classes" if card.classes else card.task
+    options = _Options({name: _written(value) for name, value in card.options})
     return {
         **asdict(config),
         "model_file": config.model.file,
         "model_file_literal": literal(config.model.file),
+        "is_folder": card.path.is_dir(),
+        "inner": options.get("inner", ""),
         "sha256": config.model.sha256,
         "size_label": _size(card.size),
         "title": plain(title[:1].upper() + title[1:]),
-        "framework_label": plain(framework),
+        "framework_label": plain(labels),
         "description": plain(card.description),
         "description_literal": literal(plain(card.description)),
         "task": card.task,
-        "answers": answers + (", with probabilities" if card.probabilities else ""),
         "format": card.format,
-        "dtype": dtype,
-        "dataframe": "pandas" in card.requirements,
-        "int_bits": int(dtype[3:]) if whole else 0,
-        "number_type": "int" if whole else "float",
-        "json_type": "integer" if whole else "number",
-        "label_type": label_type,
-        "classes": [literal(c) if isinstance(c, str) else repr(c) for c in card.classes],
-        "probabilities": card.probabilities,
-        "prediction_type": label_type if card.classes else _prediction_type(card),
-        "features": [
-            {"name": name, "literal": literal(name), "example": repr(value)}
-            for name, value in _example(card).items()
-        ],
-        "input_name": literal(card.input_name) if card.input_name else "",
-        "output_names": [literal(name) for name in card.output_names],
-        "sample": json.dumps(sample(card), indent=2, ensure_ascii=False),
+        "takes": card.takes,
+        "options": options,
+        "inputs": [literal(name) for name in card.input_names],
+        "outputs": [literal(name) for name in card.output_names],
+        **_answers(card),
+        **_instances(card),
+        "sample": sample(card),
         "requirements": requirements.runtime(card, config.server),
         "dev_requirements": list(requirements.DEVELOPMENT),
         "python_next": f"3.{minor + 1}",
         "python_reason": plain(python_reason),
+        "untyped": ", ".join(f'"{name}.*"' for name in _untyped(card, config)),
         "server_label": server.LABELS[config.server],
-        "code_paths": server.CODE_PATHS[config.server],
+        "code_paths": server.code_paths(config.server, config.include),
+        "included": ", ".join(literal(name) for name in config.include),
+        "system_packages": " ".join(
+            package
+            for library, package in _SYSTEM_PACKAGES.items()
+            if any(requirement.startswith(library) for requirement in card.requirements)
+        ),
         "threads": server.THREADS[config.server],
         "threads_note": server.THREADS_NOTE[config.server],
-        "command_json": json.dumps(command),
+        "command_json": json.dumps(server.image_command(config.server)),
         "command_local": " ".join(server.local_command(config.server, Path(".venv"))),
-        "file_notes": list({**_FILE_NOTES, **_SERVER_NOTES[config.server], **_LAST_NOTES}.items()),
+        "file_notes": _notes(card, config),
         # Read by cookiecutter: blocks leave no blank lines, line ends are Unix's everywhere.
         "_jinja2_env_vars": {"lstrip_blocks": True, "trim_blocks": True},
         "_new_lines": "\n",
-    }  # fmt: skip
+    }
 
 
-def _prediction_type(card: ModelCard) -> str:
-    return "float | list[float]" if card.task == "regression" else "int"
+def _answers(card: ModelCard) -> dict[str, Any]:
+    """Return what the response is made of."""
+    several = bool(card.output_classes)
+    classes = [_written(c) for c in card.output_classes or card.classes]
+    first: Any = card.classes[0] if card.classes else ""
+    label = "bool" if isinstance(first, bool) else type(first).__name__
+    if several:
+        label = f"list[{type(card.output_classes[0][0]).__name__}]"
+    prediction = label
+    if not classes:
+        prediction = "float | list[float]" if card.task == "regression" else "Any"
+        if card.task in ("clustering", "outlier-detection"):
+            prediction = "int"
+    text = card.task
+    if several:
+        text += f", {len(classes)} outputs"
+    elif classes:
+        text += f", one of {len(classes)} classes"
+    return {
+        "answers": text + (", with probabilities" if card.probabilities else ""),
+        "classes": classes,
+        "several": several,
+        "label_type": label,
+        "probabilities": card.probabilities,
+        "prediction_type": prediction,
+    }
+
+
+def _instances(card: ModelCard) -> dict[str, Any]:
+    """Return what an instance is made of."""
+    found = fieldtypes.types(card.features)
+    first = card.features[0]
+    kinds = {fieldtypes.json_type(feature) for feature in card.features}
+    plain_values = {fieldtypes.python_type(feature) for feature in card.features}
+    nullable = any(feature.nullable for feature in card.features)
+    return {
+        "features": [
+            _feature(*pair) for pair in zip(card.features, found.annotations, strict=True)
+        ],
+        "definitions": [asdict(definition) for definition in found.definitions],
+        "uniform": found.uniform,
+        # Boosters number the categories of a column in the order that they were trained with.
+        "numbers_categories": card.framework in ("xgboost", "lightgbm")
+        and any(feature.categories for feature in card.features),
+        "has_numbers": any(d.name == "Number" for d in found.definitions),
+        "has_tensors": any(feature.shape for feature in card.features),
+        "has_free_sides": any(None in feature.shape for feature in card.features),
+        "has_nullable": nullable,
+        "descriptions": [
+            {"literal": literal(feature.name), "text": literal(feature.description)}
+            for feature in card.features
+            if feature.description
+        ],
+        # An instance is the value itself where there is only one that is no plain number.
+        "bare": len(card.features) == 1 and (bool(first.shape) or first.dtype == "string"),
+        "bare_form": "list" if first.shape else "text",
+        "dtype": first.dtype,
+        "dtypes": sorted({feature.dtype for feature in card.features}),
+        "json_type": kinds.pop() if len(kinds) == 1 else "",
+        "has_zeros": any(
+            _feature(feature, "")["example"].startswith("np.") for feature in card.features
+        ),
+        "takes_label": _takes_label(card),
+        "schema_typing": ", ".join(
+            name
+            for name, used in (
+                ("TYPE_CHECKING", not found.uniform and len(card.features) > 1),
+                ("Annotated", True),
+                ("Any", True),
+                ("Literal", any(feature.categories for feature in card.features)),
+            )
+            if used
+        ),
+        "example_type": plain_values.pop() if len(plain_values) == 1 else "Any",
+    }
+
+
+def _feature(feature: Feature, annotation: str) -> dict[str, Any]:
+    value = _written(feature.value)
+    if feature.shape and len(value) > 80:
+        kind = {"f": "", "b": ", dtype=bool", "s": ", dtype=str"}.get(
+            feature.dtype[0], ", dtype=int"
+        )
+        value = f"np.zeros({feature.sides}{kind}).tolist()"
+    return {
+        "plain": plain(feature.name),
+        "literal": literal(feature.name),
+        "annotation": annotation,
+        "example": value,
+        "json_type": fieldtypes.json_type(feature),
+        "dtype": feature.dtype,
+        "shape": list(feature.shape),
+        "nullable": feature.nullable,
+        "column": _column(feature),
+        "category": annotation.removesuffix(" | None") if feature.categories else "",
+    }
+
+
+def _takes_label(card: ModelCard) -> str:
+    count, kinds = len(card.features), {feature.dtype for feature in card.features}
+    first = card.features[0]
+    if count == 1 and first.shape:
+        sides = " x ".join("any" if side is None else str(side) for side in first.shape)
+        return f"{plain(first.name)}: {sides} values of {first.dtype}"
+    if len(kinds) == 1:
+        many = f"{count} features, each" if count > 1 else f"{plain(first.name)}:"
+        kind = fieldtypes.json_type(first)
+        return f"{many} {'an' if kind[0] in 'ai' else 'a'} {kind} ({first.dtype})"
+    return f"{count} features ({', '.join(sorted(kinds))})"
+
+
+def _column(feature: Feature) -> str:
+    """Return the pandas dtype of a column, as a Python literal."""
+    if feature.dtype == "string" or (feature.dtype == "bool" and feature.nullable):
+        return '"object"'
+    # Only floating-point columns can hold missing values.
+    return '"float64"' if feature.nullable else f'"{feature.dtype}"'
+
+
+def _written(value: Any) -> str:
+    """Return a value of a card as a Python literal, formatted as ruff does."""
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return repr(value)
+
+
+def _untyped(card: ModelCard, config: Config) -> list[str]:
+    """Return the packages of the project that mypy finds no types for."""
+    server_library = {"fastapi": "fastapi_offline", "flask": "flask_swagger_ui"}[config.server]
+    libraries = {"scikit-learn": "sklearn", "onnx": "onnxruntime"}
+    name = card.framework
+    names = {libraries.get(name, name), server_library}
+    if card.format == "joblib":
+        names.add("joblib")
+    if card.format == "skops":
+        names.add("skops")
+    names.update(
+        {"transformers": ["torch"], "keras": ["jax", "tensorflow"]}.get(card.framework, [])
+    )
+    if card.takes == "frame":
+        names.add("pandas")
+    return sorted(names)
+
+
+def _notes(card: ModelCard, config: Config) -> list[tuple[str, str]]:
+    notes = {**_FILE_NOTES, **_SERVER_NOTES[config.server], **_LAST_NOTES}
+    if card.takes == "frame":
+        notes["app/table.py"] = "rows as a DataFrame"
+    if any(feature.shape for feature in card.features):
+        notes["app/shapes.py"] = "nested lists of a shape, as a type"
+    return list(notes.items())
 
 
 def _size(size: int) -> str:

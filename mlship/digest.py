@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+IGNORED = frozenset({"__pycache__", ".git"})
+
 
 def sha256_of(path: Path) -> str:
     """Return the hex sha256 of a file, or of a folder's relative names and their digests."""
@@ -23,8 +25,15 @@ def size_of(path: Path) -> int:
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the file itself, or every file below a folder, in the order of their names."""
+    """Return the file itself, or every file below a folder, in the order of their names.
+
+    What Python and git keep for themselves is left out, there and when a folder is copied.
+    """
     if not path.is_dir():
         return [path]
-    found = (file for file in path.rglob("*") if file.is_file())
+    found = (
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not IGNORED.intersection(file.relative_to(path).parts)
+    )
     return sorted(found, key=lambda file: file.relative_to(path).as_posix())

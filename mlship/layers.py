@@ -14,7 +14,19 @@ def root() -> Path:
     return installed if installed.is_dir() else package.parent / "templates"
 
 
+# Which layer loads a model, by how it is written.
+_RUNTIMES = {
+    "joblib": "sklearn", "pickle": "sklearn", "skops": "sklearn",
+    "json": "xgboost", "ubj": "xgboost", "txt": "lightgbm", "cbm": "catboost",
+    "torchscript": "torch", "pt2": "torch", "saved_model": "tensorflow",
+}  # fmt: skip
+
+
 def for_project(card: ModelCard, server: str) -> list[Path]:
     """Return the layers of a project, from the most general to the most special."""
-    runtime = "onnx" if card.framework == "onnx" else "sklearn"
-    return [root() / layer for layer in ("shared", server, runtime, "docker", "kubernetes")]
+    inputs = ["frame"] if card.takes == "frame" else []
+    if any(feature.shape for feature in card.features):
+        inputs.append("tensors")
+    runtime = _RUNTIMES.get(card.format, card.format)
+    names = ("shared", server, *inputs, runtime, "docker", "kubernetes")
+    return [root() / layer for layer in names]

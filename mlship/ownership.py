@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlship.config import FILE_NAME
-from mlship.digest import sha256_of
+from mlship.digest import files_of, sha256_of
 
 RECORD = ".mlship/files.json"
 
@@ -49,6 +49,17 @@ def read_record(project: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def is_written(project: Path, path: Path) -> bool:
+    """Tell whether ``path`` is a file or folder that mlship wrote into ``project``, unchanged."""
+    if not path.is_relative_to(project):
+        return False
+    record = read_record(project)
+    return all(
+        record.get(file.relative_to(project).as_posix()) == sha256_of(file)
+        for file in files_of(path)
+    )
 
 
 def install_over(staged: Path, target: Path) -> Changes:

@@ -26,8 +26,10 @@ class Project:
         Raises:
             ProjectError: a file that the image needs is missing.
         """
-        names = ["Dockerfile", "requirements.lock", self.config.model.file]
-        for path in ["model", *server.CODE_PATHS[self.config.server]]:
+        names = ["Dockerfile", "requirements.lock"]
+        if not (self.root / self.config.model.file).is_dir():
+            names.append(self.config.model.file)
+        for path in ["model", *server.code_paths(self.config.server, self.config.include)]:
             folder = self.root / path
             if not folder.is_dir():
                 names += [path]

@@ -22,9 +22,10 @@ _OLDEST_MINOR = 11
 
 def runtime(card: ModelCard, server: str) -> list[str]:
     """Return the sorted requirements of the image; the model's own pins replace looser ones."""
-    own = {_name(r): r for r in (*_SERVICE, *_SERVER[server])}
-    own.update({_name(r): r for r in card.requirements})
-    return sorted(own.values())
+    asked = {_name(requirement) for requirement in card.requirements}
+    frame = ("pandas>=2",) if card.takes == "frame" else ()
+    own = [r for r in (*_SERVICE, *_SERVER[server], *frame) if _name(r) not in asked]
+    return sorted({*own, *card.requirements})
 
 
 def _name(requirement: str) -> str:
@@ -44,8 +45,8 @@ def python_for(card: ModelCard, wanted: str | None = None) -> tuple[str, str]:
         UsageError: ``wanted`` is outside that range.
     """
     low, high = max(card.python_range[0], _OLDEST_MINOR), card.python_range[1]
-    pins = card.requirements[0] if card.framework_version else "ONNX Runtime"
-    supported = f"{pins} runs on 3.{low} to 3.{high}"
+    pins = card.python_reason or card.requirements[0]
+    supported = f"{pins} runs on 3.{low}" + (f" to 3.{high}" if high > low else " only")
     if high < low:
         raise UsageError(
             f"No Python can serve this model: {pins} ended with 3.{high}, the server "

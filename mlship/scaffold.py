@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlship import layers, ownership
+from mlship import layers, ownership, remembered
 from mlship.card import ModelCard
+from mlship.digest import IGNORED
 from mlship.errors import ProjectError
 
 _JINJA = re.compile(rb"\{[{%#]")
@@ -49,10 +50,14 @@ def scaffold(
     target: Path,
     *,
     force: bool = False,
+    include: Iterable[Path] = (),
+    refined: bool = False,
     finish: Callable[[Path], None] = lambda project: None,
 ) -> Scaffolded:
     """Write the project to ``target``; all of it or nothing.
 
+    ``include`` are modules of the user's own, copied beside ``app/``.
+    With ``refined`` the card's features are kept for the next time.
     ``finish`` gets the rendered project before it is moved, to add to it (the lock).
 
     Raises:
@@ -65,10 +70,22 @@ def scaffold(
         project = _render(layers.for_project(card, context["server"]), context, staging)
         model = project / context["model_file"]
         model.parent.mkdir()
-        shutil.copyfile(card.path, model)
+        _copy(card.path, model)
+        for source in include:
+            _copy(source, project / source.name)
+        if refined:
+            remembered.save(project, card)
         finish(project)
         ownership.write_record(project)
         return Scaffolded(target, _move(project, target))
+
+
+def _copy(source: Path, copy: Path) -> None:
+    """Copy a file, or a folder, in which links become the files that they lead to."""
+    if source.is_dir():
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*IGNORED))
+    else:
+        shutil.copyfile(source, copy)
 
 
 def _render(folders: list[Path], context: dict[str, Any], staging: Path) -> Path:

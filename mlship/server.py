@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 LABELS = {"fastapi": "FastAPI (uvicorn)", "flask": "Flask (gunicorn)"}
-# What the image holds besides the model: the server's own files.
-CODE_PATHS = {"fastapi": ["app"], "flask": ["app", "gunicorn.conf.py"]}
+# The server's own files.
+_CODE_PATHS = {"fastapi": ["app"], "flask": ["app", "gunicorn.conf.py"]}
 THREADS = {"fastapi": 40, "flask": 16}
 THREADS_NOTE = {
     "fastapi": "Predictions at once in one process",
     "flask": "Requests at once in one process",
 }
+
+
+def code_paths(server: str, include: Iterable[str] = ()) -> list[str]:
+    """Return what the image holds besides the model; ``include`` are modules of the user's own."""
+    return [*_CODE_PATHS[server], *include]
 
 
 def image_command(server: str) -> list[str]:

@@ -5,6 +5,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,38 @@ def test_init_costs_no_more_than_cookiecutter(tmp_path):
     count = len(list(files_in(project)))
     within(1.0, measure, f"init on {count} files")
     assert len(list(files_in(tmp_path / "c" / "iris"))) == count
+
+
+@pytest.mark.slow
+def test_inspecting_a_forest_costs_less_than_loading_it(tmp_path):
+    """100 trees of 100 MB: CPU in one process, where sklearn and joblib are imported already."""
+    import joblib
+    import numpy as np
+    from sklearn.ensemble import RandomForestClassifier
+
+    from mlship.inspection import inspect
+
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(16_500, 5))
+    forest = RandomForestClassifier(100, max_features=1, bootstrap=False, n_jobs=2, random_state=0)
+    path = tmp_path / "forest.joblib"
+    joblib.dump(forest.fit(rows, random.integers(0, 2, len(rows))), path)
+    assert path.stat().st_size > 95_000_000
+    assert len(inspect(path).features) == 5
+
+    def seconds(run):
+        started = time.process_time()
+        run(path)
+        return time.process_time() - started
+
+    def measure():
+        found = medians(
+            {
+                "joblib.load": lambda _: seconds(joblib.load),
+                "inspect": lambda _: seconds(inspect),
+            },
+            5,
+        )
+        return found, found["inspect"] / found["joblib.load"]
+
+    within(1.0, measure, f"a forest of {path.stat().st_size >> 20} MB")

@@ -10,6 +10,7 @@ from mlship import __version__
 from mlship.cli.build import build
 from mlship.cli.deploy import deploy
 from mlship.cli.init import init
+from mlship.cli.inspect import inspect
 from mlship.cli.predict import predict
 from mlship.cli.run import run
 from mlship.cli.serve import serve
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, serve, predict, build, run, deploy):
+for command in (init, inspect, serve, predict, build, run, deploy):
     app.command()(command)
 
 

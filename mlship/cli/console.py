@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mlship.errors import MlshipError
 from mlship.runner import Command, Runner
+from mlship.text import printable
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -17,11 +18,11 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def show_error(error: MlshipError) -> None:
     """Print what happened in red, then why, then what to type next."""
-    err.print(Text.assemble(("Error: ", "bold red"), (error.what, "red")))
+    err.print(Text.assemble(("Error: ", "bold red"), (printable(error.what), "red")))
     if error.why:
-        err.print(Text("\n".join(f"  {line}" for line in error.why.splitlines())))
+        err.print(Text("\n".join(f"  {printable(line)}" for line in error.why.splitlines())))
     if error.next:
-        err.print(Text.assemble(("  Next: ", "bold"), error.next))
+        err.print(Text.assemble(("  Next: ", "bold"), printable(error.next)))
 
 
 def note(text: str) -> None:
@@ -31,7 +32,7 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print a warning to stderr."""
-    err.print(Text.assemble(("Warning: ", "bold yellow"), text))
+    err.print(Text.assemble(("Warning: ", "bold yellow"), printable(text)))
 
 
 def runner(*, dry_run: bool = False, verbose: bool = False) -> Runner:

@@ -20,11 +20,25 @@ def init(
     name: Annotated[str, typer.Argument(help="Names the folder, the image and the service.")],
     model: Annotated[
         Path | None,
-        typer.Option(help="The trained model: .onnx, .joblib or .pkl. Without it: iris."),
+        typer.Option(help="The trained model, a file or a folder. Without it: iris."),
     ] = None,
     server: Annotated[
         Server | None, typer.Option(help="The server to write.", show_default="fastapi")
     ] = None,
+    sample: Annotated[
+        Path | None,
+        typer.Option(help="Rows as .csv, .parquet or .json: names, types, categories, examples."),
+    ] = None,
+    target_column: Annotated[
+        str | None, typer.Option("--target", help="The sample's column that is the answer.")
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="A module or package of yours that the model needs. Repeatable."),
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Take a model that runs code when it is loaded.")
+    ] = False,
     values: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A value of mlship.yaml. Repeatable."),
@@ -51,7 +65,10 @@ def init(
 
         chosen = Prompt.ask("Server", choices=["fastapi", "flask"], default="fastapi")
         server = "flask" if chosen == "flask" else "fastapi"
-    planned = plan.make(target, model, server, given)
+    planned = plan.make(
+        target,
+        plan.Wishes(model, server, given, sample, target_column, tuple(include or ()), trust),
+    )
     runner = console.runner(verbose=verbose)
 
     def finish(project: Path) -> None:
@@ -64,26 +81,32 @@ def init(
             console.warn(f"{error.what}; `mlship serve` and `mlship build` will try again.")
             console.note(error.why)
 
-    done = scaffold.scaffold(planned.card, planned.context(), target, force=force, finish=finish)
+    done = scaffold.scaffold(
+        planned.card,
+        planned.context(),
+        target,
+        force=force,
+        include=planned.include,
+        refined=planned.refined,
+        finish=finish,
+    )
     _show(planned, target, done.changes)
 
 
 def _show(planned: Plan, target: Path, changes: Changes) -> None:
     from rich.text import Text
 
-    from mlship import context
     from mlship.cli import console
     from mlship.cli.tree import file_tree
     from mlship.plan import BUNDLED_MODEL
+    from mlship.text import plain
 
     card = planned.card
     source = "the bundled iris model" if card.path == BUNDLED_MODEL else str(card.path)
-    console.out.print(
-        Text.assemble("Read ", (source, "bold"), f": {context.plain(card.description)}")
-    )
+    console.out.print(Text.assemble("Read ", (source, "bold"), f": {plain(card.description)}"))
     console.out.print(
         Text(
-            f"{card.task}, {len(card.features)} features"
+            f"{card.task}, {len(card.features)} feature{'s' if len(card.features) > 1 else ''}"
             + (f", {len(card.classes)} classes" if card.classes else "")
             + f"; Python {planned.config.python} ({planned.python_reason})",
             style="dim",

@@ -32,9 +32,9 @@ def predict(
 
     found = find(project)
     sample = found.root / "sample.json"
-    body = client.read_instances(sample, [])
+    body = client.read_instances(sample, {})
     if file:
-        body = client.read_instances(file, list(body["instances"][0]))
+        body = client.read_instances(file, body["instances"][0])
     answer = client.predict(url or f"http://127.0.0.1:{found.config.port}", body)
     if as_json:
         print(json.dumps(answer))
@@ -47,6 +47,8 @@ def _table(instances: list[Any], answer: dict[str, Any]) -> Table:
 
     table = Table("#", "instance", "prediction", box=None, pad_edge=False, header_style="bold")
     scores = answer.get("probabilities")
+    if scores and isinstance(scores[0][0], list):
+        scores = None  # one list per output; --json has them
     if scores:
         table.add_column("probability", justify="right")
     for index, prediction in enumerate(answer["predictions"][:50]):
@@ -60,11 +62,15 @@ def _table(instances: list[Any], answer: dict[str, Any]) -> Table:
 def _plain(prediction: Any) -> str:
     from rich.markup import escape
 
-    return f"{prediction:.6g}" if isinstance(prediction, float) else escape(str(prediction))
+    text = f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)
+    return escape(text if len(text) <= 80 else f"{text[:79]}…")
 
 
 def _short(instance: Any) -> str:
     from rich.markup import escape
 
-    values = list(instance.values() if isinstance(instance, dict) else instance)
-    return escape(", ".join(map(str, values[:4])) + (", …" if len(values) > 4 else ""))
+    values = list(instance.values()) if isinstance(instance, dict) else [instance]
+    if len(values) == 1 and isinstance(values[0], list):
+        values = values[0]
+    text = ", ".join(str(value)[:40] for value in values[:4])
+    return escape(text + (", …" if len(values) > 4 else ""))

@@ -55,7 +55,8 @@ def load(stream: BinaryIO, member: str = "", persistent: bool = False) -> Pickle
     Raises:
         Broken: it is damaged, no pickle, or takes more time or memory than any model.
     """
-    reader = _Reader(Source(stream), member, persistent, Budget())
+    budget = Budget()
+    reader = _Reader(Source(stream, budget), member, persistent, budget)
     try:
         root = reader.load()
     except RecursionError:
@@ -277,7 +278,7 @@ class _Reader(_Machine):  # type: ignore[misc]
 def _sized(width: int, make: Callable[[bytes], Any]) -> Callable[[_Reader], None]:
     """Return the method of an opcode that carries a length of ``width`` bytes and that much data.
 
-    Data over ``sources.KEEP`` is passed over: no schema is in it, and weights can be gigabytes.
+    Long data is passed over: no schema is in it, and weights can be gigabytes.
     """
 
     def load_sized(self: _Reader) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-# Longer data is passed over.
-KEEP = 1 << 20
-_KEEP_ALL = 64 << 20
+# Longer data is passed over: in a plain file it can be read again, in a compressed one it can't.
+_KEEP_PLAIN, _KEEP_COMPRESSED, _KEEP_ALL = 256 << 10, 32 << 20, 64 << 20
+_LINE = 1 << 20
 _BLOCK = 1 << 20
 _SECONDS = 7.0
 _MEMORY = 200 << 20
@@ -56,8 +56,9 @@ class Skipped:
 class Source:
     """A binary stream from which no more is read than is there, nor kept than is useful."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, budget: Budget) -> None:
         self.stream = stream
+        self._budget = budget
         self.next = stream.read
         self.position = stream.tell
         self._kept = 0
@@ -76,16 +77,17 @@ class Source:
 
     def readline(self) -> bytes:
         """Return a line with its end. Raises EOFError."""
-        line = self.stream.readline(KEEP)
+        line = self.stream.readline(_LINE)
         if not line.endswith(b"\n"):
-            if len(line) < KEEP:
+            if len(line) < _LINE:
                 raise EOFError
             raise pickle.UnpicklingError("a line is too long")
         return line
 
     def take(self, length: int) -> bytes | Skipped:
         """Return the next ``length`` bytes, or pass over them when they are many."""
-        if length > KEEP or self._kept + length > _KEEP_ALL:
+        keep = _KEEP_COMPRESSED if self._size is None else _KEEP_PLAIN
+        if length > keep or self._kept + length > _KEEP_ALL:
             skipped = Skipped(self.position(), length)
             self.skip(length)
             return skipped
@@ -99,14 +101,12 @@ class Source:
                 raise EOFError
             self.stream.seek(length, io.SEEK_CUR)
             return
-        budget = Budget() if length > _BLOCK else None
         while length > 0:
             block = self.next(min(length, _BLOCK))
             if not block:
                 raise EOFError
             length -= len(block)
-            if budget:
-                budget.tick()
+            self._budget.tick()
 
 
 class _ZlibReader(io.RawIOBase):

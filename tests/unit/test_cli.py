@@ -162,13 +162,13 @@ def test_folder_in_the_way(mlship, tmp_path):
     ("model", "what"),
     [
         ("nope.onnx", "The model nope.onnx does not exist"),
-        ("folder", "The model folder is a folder"),
-        ("model.txt", "mlship can't read model.txt"),
+        ("folder", "The folder folder holds no model that mlship reads"),
+        ("model.txt", "mlship can't tell what model.txt is"),
     ],
 )
 def test_no_model(mlship, tmp_path, model, what):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "model.txt").touch()
+    (tmp_path / "model.txt").write_text("no model at all\n")
     done = mlship("init", "x", "--model", model, "--no-input", cwd=tmp_path)
     assert_error(done, 4, what)
     assert not (tmp_path / "x").exists()

@@ -192,7 +192,8 @@ def test_wait_until_ready_gives_up(service):
         ("x.JSON", "\ufeff[[1]]", {"instances": [[1]]}),
         ("x.csv", "a,b\n1,2.5\n-3,4e2\n", {"instances": [{"a": 1, "b": 2.5}, {"a": -3, "b": 400}]}),
         ("x.csv", "target,b, a\nyes,2.0,1\n", {"instances": [{"a": 1, "b": 2.0}]}),
-        ("x.CSV", '\ufeffa,b\r\n"1,5",\r\n\r\n', {"instances": [{"a": "1,5", "b": ""}]}),
+        ("x.CSV", '\ufeffa,b\r\n"1,5",\r\n\r\n', {"instances": [{"a": "1,5", "b": None}]}),
+        ("x.csv", "b;a\n2,5;7\n", {"instances": [{"a": 7, "b": "2,5"}]}),
         ("x.csv", "a,b\n", {"instances": []}),
         (
             "x.csv",
@@ -204,9 +205,20 @@ def test_wait_until_ready_gives_up(service):
 def test_read_instances(tmp_path, name, text, body):
     path = tmp_path / name
     path.write_bytes(text.encode())
-    found = client.read_instances(path, ["a", "b"])
+    found = client.read_instances(path, {"a": 0.5, "b": 0.5})
     assert found == body
     assert json.dumps(found) == json.dumps(body)  # tells 1 from 1.0
+
+
+def test_read_instances_takes_cells_as_the_example_has_them(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("code,flag,size\n007,True,3\nNA,false,\n9,maybe,x\n")
+    example = {"code": "A1", "flag": False, "size": 1.5}
+    assert client.read_instances(path, example)["instances"] == [
+        {"code": "007", "flag": True, "size": 3},
+        {"code": None, "flag": False, "size": None},
+        {"code": "9", "flag": "maybe", "size": "x"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +227,7 @@ def test_read_instances(tmp_path, name, text, body):
         ("x.csv", b"a,c\n1,2\n", "the header lacks: b"),
         ("x.csv", b"", "the header lacks: a, b"),
         ("x.csv", b"1.5,2\n", "the header lacks: a, b"),
-        ("x.csv", b"a,b\n1,2\n3\n", "a row is shorter than the header"),
+        ("x.csv", b"a,b\n1,2\n3\n", "line 3 has 1 cells, the header 2"),
         ("x.json", b"{", "Expecting property name enclosed in double quotes"),
         ("x.json", b"", "Expecting value"),
         ("x.json", b"[]", "it holds no list of instances"),
@@ -230,7 +242,7 @@ def test_read_instances_of_a_bad_file(tmp_path, name, content, why):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        client.read_instances(path, ["a", "b"])
+        client.read_instances(path, {"a": 0.5, "b": 0.5})
     assert caught.value.what == f"{path} can't be sent"
     assert caught.value.why.startswith(why)
     assert (
@@ -242,11 +254,11 @@ def test_read_instances_names_five_missing_columns(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("z\n1\n")
     with pytest.raises(UsageError) as caught:
-        client.read_instances(path, list("abcdefg"))
+        client.read_instances(path, dict.fromkeys("abcdefg", 1))
     assert caught.value.why == "the header lacks: a, b, c, d, e"
 
 
 def test_read_instances_of_a_missing_file(tmp_path):
     with pytest.raises(UsageError) as caught:
-        client.read_instances(tmp_path / "x.csv", ["a"])
+        client.read_instances(tmp_path / "x.csv", {"a": 1})
     assert caught.value.why == f"[Errno 2] No such file or directory: '{tmp_path / 'x.csv'}'"

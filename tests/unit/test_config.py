@@ -48,6 +48,7 @@ def test_whole_file(tmp_path):
             "requests": {"cpu": "500m", "memory": "1Gi"},
             "limits": {"cpu": "2", "memory": "2Gi"},
         },
+        "include": (),
     }
 
 
@@ -64,6 +65,7 @@ def test_defaults():
             "requests": {"cpu": "250m", "memory": "256Mi"},
             "limits": {"cpu": "1", "memory": "512Mi"},
         },
+        "include": (),
     }
 
 

@@ -1,6 +1,7 @@
 """The plain values that templates print."""
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -8,21 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlship import context
+from mlship import text as text_of
 from mlship.card import Feature, ModelCard
 
 
 def card(dtype, example):
     return ModelCard(
         path=Path("model.onnx"),
-        sha256="a" * 64,
-        size=1,
         framework="onnx",
         format="onnx",
         framework_version=None,
         description="SVC",
         task="classification",
-        features=tuple(Feature(name, dtype) for name in ("sepal length", "b")),
-        example=example,
+        features=tuple(
+            Feature(name, dtype, example=value)
+            for name, value in zip(("sepal length", "b"), example, strict=True)
+        ),
     )
 
 
@@ -41,13 +43,13 @@ def card(dtype, example):
     ],
 )
 def test_literal(value, written):
-    assert context.literal(value) == written
+    assert text_of.literal(value) == written
 
 
 @settings(database=None, deadline=None, derandomize=True)
 @given(st.text())
 def test_literal_is_the_value(value):
-    assert ast.literal_eval(context.literal(value)) == value
+    assert ast.literal_eval(text_of.literal(value)) == value
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_literal_is_the_value(value):
     ],
 )
 def test_plain(text, harmless):
-    assert context.plain(text) == harmless
+    assert text_of.plain(text) == harmless
 
 
 @pytest.mark.parametrize(
@@ -103,11 +105,14 @@ def test_size(size, label):
     [
         ("float32", (5.1, 2.0), ["5.1", "2.0"]),
         ("float64", (0.0, -1.5), ["0.0", "-1.5"]),
-        ("int64", (5.0, -2.0), ["5", "-2"]),
-        ("int32", (0.0, 7.0), ["0", "7"]),
+        ("int64", (5, -2), ["5", "-2"]),
+        ("int32", (None, 7), ["0", "7"]),
+        ("string", (None, "a"), ["'text'", "'a'"]),
+        ("bool", (None, True), ["False", "True"]),
+        ("float64", (True, None), ["1", "0.0"]),
     ],
 )
 def test_sample(dtype, example, values):
-    (instance,) = context.sample(card(dtype, example))["instances"]
+    (instance,) = json.loads(context.sample(card(dtype, example)))["instances"]
     assert list(instance) == ["sepal length", "b"]
     assert [repr(value) for value in instance.values()] == values

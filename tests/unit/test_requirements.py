@@ -62,9 +62,9 @@ def python_here(monkeypatch):
     ("python_range", "python", "reason"),
     [
         ((11, 13), "3.12", "the version that ran mlship; {} runs on 3.11 to 3.13"),
-        ((12, 12), "3.12", "the version that ran mlship; {} runs on 3.12 to 3.12"),
+        ((12, 12), "3.12", "the version that ran mlship; {} runs on 3.12 only"),
         ((13, 14), "3.13", "nearest to 3.12, which ran mlship: {} runs on 3.13 to 3.14"),
-        ((8, 11), "3.11", "nearest to 3.12, which ran mlship: {} runs on 3.11 to 3.11"),
+        ((8, 11), "3.11", "nearest to 3.12, which ran mlship: {} runs on 3.11 only"),
     ],
 )
 def test_python_found(python_range, python, reason):
@@ -73,7 +73,7 @@ def test_python_found(python_range, python, reason):
 
 
 def test_python_of_onnx():
-    onnx = card(framework="onnx", framework_version=None, requirements=("onnxruntime",))
+    onnx = card(framework="onnx", framework_version=None, python_reason="ONNX Runtime")
     assert requirements.python_for(onnx) == (
         "3.12",
         "the version that ran mlship; ONNX Runtime runs on 3.11 to 3.13",

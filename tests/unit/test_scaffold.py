@@ -18,7 +18,7 @@ from tests.support.projects import MLSHIP, mlship
 
 
 def write(target, *, server=None, force=False, finish=lambda project: None, **values):
-    made = plan.make(target, None, server, values)
+    made = plan.make(target, plan.Wishes(server=server, values=values))
     return scaffold.scaffold(made.card, made.context(), target, force=force, finish=finish)
 
 
@@ -222,7 +222,7 @@ def test_force_takes_over_an_edited_mlship_yaml_with_a_new_model(tmp_path):
     write(target)
     path = target / "mlship.yaml"
     path.write_text(path.read_text().replace("replicas: 2", "replicas: 4"))
-    made = plan.make(target, models.save("tumor.onnx", tmp_path), None, {})
+    made = plan.make(target, plan.Wishes(models.save("tumor.onnx", tmp_path)))
     scaffold.scaffold(made.card, made.context(), target, force=True)
     config = plan.former(target)
     assert (config.replicas, config.model.file) == (4, "model/tumor.onnx")

@@ -11,6 +11,14 @@ from app import card
 # Since 1.3x ONNX Runtime reports its use to Microsoft, unless told before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime  # noqa: E402
+{% if cookiecutter.takes == "inputs" %}
+
+DTYPES = {
+{% for feature in cookiecutter.features %}
+    {{ cookiecutter.inputs[loop.index0] }}: {{ "np.object_" if feature.dtype == "string" else "np.bool_" if feature.dtype == "bool" else "np." ~ feature.dtype }},
+{% endfor %}
+}
+{% endif %}
 
 
 class Model:
@@ -23,15 +31,33 @@ class Model:
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
+{% if cookiecutter.takes == "inputs" %}
+        self._ranks = {node.name: len(node.shape) for node in self._session.get_inputs()}
+{% endif %}
 
     def predict(self, rows: list[list[Any]]) -> tuple[Any, Any]:
         """Return the prediction and (or None) the probabilities of each row."""
-        inputs = {card.INPUT: np.asarray(rows, dtype=np.{{ cookiecutter.dtype }})}
+{% if cookiecutter.takes == "inputs" %}
+        inputs = {}
+        for name, column in zip(card.INPUTS, zip(*rows, strict=True), strict=True):
+            array = np.asarray(column, dtype=DTYPES[name])
+            # A column of scalars is [rows, 1] to most graphs.
+            inputs[name] = array[:, None] if array.ndim < self._ranks[name] else array
+{% elif cookiecutter.dtype == "string" %}
+        inputs = {card.INPUTS[0]: np.asarray(rows, dtype=np.object_)}
+{% elif cookiecutter.dtype == "bool" %}
+        inputs = {card.INPUTS[0]: np.asarray(rows, dtype=np.bool_)}
+{% else %}
+        inputs = {card.INPUTS[0]: np.asarray(rows, dtype=np.{{ cookiecutter.dtype }})}
+{% endif %}
 {% if cookiecutter.probabilities %}
         labels, probabilities = self._session.run(card.OUTPUTS, inputs)
         if isinstance(probabilities, list):  # a ZipMap: one dict of class to probability per row
             probabilities = np.array([[row[c] for c in card.CLASSES] for row in probabilities])
         return labels.reshape(len(rows)), probabilities
+{% elif cookiecutter.outputs | length > 1 %}
+        outputs = [values.tolist() for values in self._session.run(card.OUTPUTS, inputs)]
+        return [dict(zip(card.OUTPUTS, row, strict=True)) for row in zip(*outputs, strict=True)], None
 {% else %}
         (values,) = self._session.run(card.OUTPUTS, inputs)
         # A regressor's [rows, 1] becomes one number per row.

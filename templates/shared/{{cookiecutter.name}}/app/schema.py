@@ -1,6 +1,6 @@
 """The request and the response, typed. OpenAPI, validation and the docs page come from here."""
 
-from typing import Annotated, Any
+from typing import {{ cookiecutter.schema_typing }}
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, with_config
 from pydantic_core import PydanticCustomError
@@ -8,26 +8,44 @@ from typing_extensions import TypedDict
 
 from app import card
 from app.settings import settings
-
-{% if cookiecutter.number_type == "int" %}
-# Whole numbers that the model's {{ cookiecutter.dtype }} input can hold.
-Number = Annotated[int, Field(strict=True, ge=-(2**{{ cookiecutter.int_bits - 1 }}), le=2**{{ cookiecutter.int_bits - 1 }} - 1)]
-{% else %}
-# Finite, and within float32: what the model computes with.
-FLOAT32_MAX = 3.4028234663852886e38
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
+{% if cookiecutter.has_tensors %}
+from app.shapes import Shape
 {% endif %}
+{% if cookiecutter.definitions %}
+
+{% endif %}
+{% if cookiecutter.has_numbers %}
+FLOAT32_MAX = 3.4028234663852886e38
+{% endif %}
+{% for definition in cookiecutter.definitions %}
+{% if definition.comment %}
+# {{ definition.comment }}
+{% endif %}
+{{ definition.name }} = {{ definition.lines | join("\n") }}
+{% endfor %}
 
 # One instance by name ...
 Instance = TypedDict(
     "Instance",
     {
 {% for feature in cookiecutter.features %}
-        {{ feature.literal }}: Number,
+        {{ feature.literal }}: {{ feature.annotation }},
 {% endfor %}
     },
 )
+{% if cookiecutter.descriptions %}
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    """Add what is known of each feature to the OpenAPI document."""
+    for name, text in card.DESCRIPTIONS.items():
+        schema["properties"][name]["description"] = text
+
+
+with_config(extra="forbid", json_schema_extra=_describe)(Instance)
+{% else %}
 with_config(extra="forbid")(Instance)
+{% endif %}
 FEATURES = list(Instance.__annotations__)
 
 
@@ -39,28 +57,58 @@ def _only_features(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+{% if cookiecutter.bare %}
+# ... or just its only value.
+Row = {{ cookiecutter.features[0].annotation }}
+{% elif cookiecutter.uniform %}
 # ... or as a list, in this same order.
-Row = Annotated[list[Number], Field(min_length=len(FEATURES), max_length=len(FEATURES))]
+LENGTH = len(FEATURES)
+Row = Annotated[list[{{ cookiecutter.uniform }}], Field(min_length=LENGTH, max_length=LENGTH)]
+{% else %}
+def _as_many(value: Any) -> Any:
+    if isinstance(value, list) and len(value) != len(FEATURES):
+        kind = "too_short" if len(value) < len(FEATURES) else "too_long"
+        context = {"min_length": len(FEATURES), "actual_length": len(value)}
+        raise PydanticCustomError(kind, "has a wrong number of values", context)
+    return value
+
+
+# ... or as a list, in this same order.
+if TYPE_CHECKING:
+    Row = list[Any]
+else:
+    Row = Annotated[tuple[tuple(Instance.__annotations__.values())], BeforeValidator(_as_many)]
+{% endif %}
 
 
 def _form(value: Any) -> str | None:
-    if isinstance(value, list):
-        return "list"
+    if isinstance(value, {{ "str" if cookiecutter.bare_form == "text" and cookiecutter.bare else "list" }}):
+        return "{{ cookiecutter.bare_form if cookiecutter.bare else "list" }}"
     return "object" if isinstance(value, dict) else None
 
 
 Either = Annotated[
     Annotated[Instance, BeforeValidator(_only_features), Tag("object")]
-    | Annotated[Row, Tag("list")],
+    | Annotated[Row, Tag("{{ cookiecutter.bare_form if cookiecutter.bare else "list" }}")],
     Discriminator(
         _form,
         custom_error_type="instance_type",
+{% if cookiecutter.bare %}
+        custom_error_message="should be {{ "a text" if cookiecutter.bare_form == "text" else "nested lists" }} or an object of features",
+{% elif cookiecutter.json_type == "number" %}
         custom_error_message=f"should be a list of {len(FEATURES)} numbers or an object of features",
+{% else %}
+        custom_error_message=f"should be a list of {len(FEATURES)} values or an object of features",
+{% endif %}
     ),
 ]
 
 
+{% if cookiecutter.bare %}
+EXAMPLES: list[Any] = [{"instances": [card.EXAMPLE, *card.EXAMPLE.values()]}]
+{% else %}
 EXAMPLES: list[Any] = [{"instances": [card.EXAMPLE, list(card.EXAMPLE.values())]}]
+{% endif %}
 
 
 class PredictRequest(BaseModel):
@@ -75,7 +123,12 @@ class PredictResponse(BaseModel):
     """One prediction per instance, in the order they were sent."""
 
     predictions: list[{{ cookiecutter.prediction_type }}]
-{% if cookiecutter.probabilities %}
+{% if cookiecutter.probabilities and cookiecutter.several %}
+    probabilities: Annotated[
+        list[list[list[float]]],
+        Field(description="Per instance and output, one per class, in the order of /info."),
+    ]
+{% elif cookiecutter.probabilities %}
     probabilities: Annotated[
         list[list[float]],
         Field(description="Per instance, one probability per class, in the order of /info."),
@@ -114,6 +167,10 @@ INFO = Info(
     framework=card.FRAMEWORK,
     description=card.DESCRIPTION,
     task=card.TASK,
+{% if cookiecutter.json_type %}
     features=[Feature(name=name, type="{{ cookiecutter.json_type }}") for name in FEATURES],
+{% else %}
+    features=[Feature(name=name, type=kind) for name, kind in card.TYPES.items()],
+{% endif %}
     classes=card.CLASSES,
 )

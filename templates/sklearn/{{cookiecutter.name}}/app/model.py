@@ -1,4 +1,4 @@
-"""The model: a fitted scikit-learn estimator."""
+"""The model: a fitted estimator with scikit-learn's interface."""
 
 {% if cookiecutter.format == "pickle" %}
 import pickle
@@ -11,12 +11,12 @@ from typing import Any
 import joblib
 {% endif %}
 import numpy as np
-{% if cookiecutter.dataframe %}
-import pandas as pd
+{% if cookiecutter.format == "skops" %}
+import skops.io
 {% endif %}
-{% if cookiecutter.dataframe %}
+{% if cookiecutter.takes == "frame" %}
 
-from app.schema import FEATURES
+from app.table import to_frame
 {% endif %}
 
 
@@ -24,10 +24,14 @@ class Model:
     """Safe to ask from several threads at once."""
 
     def __init__(self, path: Path) -> None:
+{% if cookiecutter.format == "skops" %}
+        # What skops does not know by itself is listed here.
+        self._estimator = skops.io.load(path, trusted={{ cookiecutter.options.trusted }})
+{% elif cookiecutter.format == "joblib" %}
         # Unpickling runs code, so the service checks the file's sha256 first.
-{% if cookiecutter.format == "joblib" %}
         self._estimator = joblib.load(path)
 {% else %}
+        # Unpickling runs code, so the service checks the file's sha256 first.
         with path.open("rb") as file:
             self._estimator = pickle.load(file)
 {% endif %}
@@ -36,13 +40,28 @@ class Model:
 
     def predict(self, rows: list[list[Any]]) -> tuple[Any, Any]:
         """Return the prediction and (or None) the probabilities of each row."""
-{% if cookiecutter.dataframe %}
-        table = pd.DataFrame(np.asarray(rows, dtype=np.float64), columns=FEATURES)
+{% if cookiecutter.takes == "frame" %}
+        table = to_frame(rows)
+{% elif cookiecutter.takes == "texts" %}
+        table = [text for (text,) in rows]
 {% else %}
         table = np.asarray(rows, dtype=np.float64)
 {% endif %}
-{% if cookiecutter.probabilities %}
-        return self._estimator.predict(table), self._estimator.predict_proba(table)
+{% if cookiecutter.probabilities and cookiecutter.several %}
+        scores = self._estimator.predict_proba(table)
+{% if cookiecutter.options.multilabel == "True" %}
+        # One probability per label, as that of 0 and that of 1.
+        scores = [np.stack([1 - column, column], axis=1) for column in np.transpose(scores)]
+{% endif %}
+        probabilities = [[output[row].tolist() for output in scores] for row in range(len(rows))]
+        return np.asarray(self._estimator.predict(table)), probabilities
+{% elif cookiecutter.probabilities %}
+{% if cookiecutter.options.column == "True" %}
+        labels = self._estimator.predict(table).reshape(len(rows))  # CatBoost gives a column
+        return labels, self._estimator.predict_proba(table)
 {% else %}
-        return self._estimator.predict(table), None
+        return np.asarray(self._estimator.predict(table)), self._estimator.predict_proba(table)
+{% endif %}
+{% else %}
+        return np.asarray(self._estimator.predict(table)), None
 {% endif %}
