@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlship import fieldtypes, requirements, server
-from mlship.card import Feature, ModelCard
+from mlship import printed, requirements, server
+from mlship.card import ModelCard
 from mlship.config import Config
 from mlship.text import literal, plain
 
@@ -96,7 +96,7 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
     features = f"{count} features" if count > 1 else card.features[0].name
     title = f"{card.task} model of {features} ({labels})"
     minor = int(config.python.split(".")[1])
-    options = _Options({name: _written(value) for name, value in card.options})
+    options = _Options({name: printed.written(value) for name, value in card.options})
     return {
         **asdict(config),
         "model_file": config.model.file,
@@ -115,8 +115,8 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "options": options,
         "inputs": [literal(name) for name in card.input_names],
         "outputs": [literal(name) for name in card.output_names],
-        **_answers(card),
-        **_instances(card),
+        **printed.answers(card),
+        **printed.instances(card),
         "sample": sample(card),
         "requirements": requirements.runtime(card, config.server),
         "dev_requirements": list(requirements.DEVELOPMENT),
@@ -140,136 +140,6 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "_jinja2_env_vars": {"lstrip_blocks": True, "trim_blocks": True},
         "_new_lines": "\n",
     }
-
-
-def _answers(card: ModelCard) -> dict[str, Any]:
-    """Return what the response is made of."""
-    several = bool(card.output_classes)
-    classes = [_written(c) for c in card.output_classes or card.classes]
-    first: Any = card.classes[0] if card.classes else ""
-    label = "bool" if isinstance(first, bool) else type(first).__name__
-    if several:
-        label = f"list[{type(card.output_classes[0][0]).__name__}]"
-    prediction = label
-    if not classes:
-        prediction = "float | list[float]" if card.task == "regression" else "Any"
-        if card.task in ("clustering", "outlier-detection"):
-            prediction = "int"
-    text = card.task
-    if several:
-        text += f", {len(classes)} outputs"
-    elif classes:
-        text += f", one of {len(classes)} classes"
-    return {
-        "answers": text + (", with probabilities" if card.probabilities else ""),
-        "classes": classes,
-        "several": several,
-        "label_type": label,
-        "probabilities": card.probabilities,
-        "prediction_type": prediction,
-    }
-
-
-def _instances(card: ModelCard) -> dict[str, Any]:
-    """Return what an instance is made of."""
-    found = fieldtypes.types(card.features)
-    first = card.features[0]
-    kinds = {fieldtypes.json_type(feature) for feature in card.features}
-    plain_values = {fieldtypes.python_type(feature) for feature in card.features}
-    nullable = any(feature.nullable for feature in card.features)
-    return {
-        "features": [
-            _feature(*pair) for pair in zip(card.features, found.annotations, strict=True)
-        ],
-        "definitions": [asdict(definition) for definition in found.definitions],
-        "uniform": found.uniform,
-        # Boosters number the categories of a column in the order that they were trained with.
-        "numbers_categories": card.framework in ("xgboost", "lightgbm")
-        and any(feature.categories for feature in card.features),
-        "has_numbers": any(d.name == "Number" for d in found.definitions),
-        "has_tensors": any(feature.shape for feature in card.features),
-        "has_free_sides": any(None in feature.shape for feature in card.features),
-        "has_nullable": nullable,
-        "descriptions": [
-            {"literal": literal(feature.name), "text": literal(feature.description)}
-            for feature in card.features
-            if feature.description
-        ],
-        # An instance is the value itself where there is only one that is no plain number.
-        "bare": len(card.features) == 1 and (bool(first.shape) or first.dtype == "string"),
-        "bare_form": "list" if first.shape else "text",
-        "dtype": first.dtype,
-        "dtypes": sorted({feature.dtype for feature in card.features}),
-        "json_type": kinds.pop() if len(kinds) == 1 else "",
-        "has_zeros": any(
-            _feature(feature, "")["example"].startswith("np.") for feature in card.features
-        ),
-        "takes_label": _takes_label(card),
-        "schema_typing": ", ".join(
-            name
-            for name, used in (
-                ("TYPE_CHECKING", not found.uniform and len(card.features) > 1),
-                ("Annotated", True),
-                ("Any", True),
-                ("Literal", any(feature.categories for feature in card.features)),
-            )
-            if used
-        ),
-        "example_type": plain_values.pop() if len(plain_values) == 1 else "Any",
-    }
-
-
-def _feature(feature: Feature, annotation: str) -> dict[str, Any]:
-    value = _written(feature.value)
-    if feature.shape and len(value) > 80:
-        kind = {"f": "", "b": ", dtype=bool", "s": ", dtype=str"}.get(
-            feature.dtype[0], ", dtype=int"
-        )
-        value = f"np.zeros({feature.sides}{kind}).tolist()"
-    return {
-        "plain": plain(feature.name),
-        "literal": literal(feature.name),
-        "annotation": annotation,
-        "example": value,
-        "json_type": fieldtypes.json_type(feature),
-        "dtype": feature.dtype,
-        "shape": list(feature.shape),
-        "nullable": feature.nullable,
-        "column": _column(feature),
-        "category": annotation.removesuffix(" | None") if feature.categories else "",
-    }
-
-
-def _takes_label(card: ModelCard) -> str:
-    count, kinds = len(card.features), {feature.dtype for feature in card.features}
-    first = card.features[0]
-    if count == 1 and first.shape:
-        sides = " x ".join("any" if side is None else str(side) for side in first.shape)
-        return f"{plain(first.name)}: {sides} values of {first.dtype}"
-    if len(kinds) == 1:
-        many = f"{count} features, each" if count > 1 else f"{plain(first.name)}:"
-        kind = fieldtypes.json_type(first)
-        return f"{many} {'an' if kind[0] in 'ai' else 'a'} {kind} ({first.dtype})"
-    return f"{count} features ({', '.join(sorted(kinds))})"
-
-
-def _column(feature: Feature) -> str:
-    """Return the pandas dtype of a column, as a Python literal."""
-    if feature.dtype == "string" or (feature.dtype == "bool" and feature.nullable):
-        return '"object"'
-    # Only floating-point columns can hold missing values.
-    return '"float64"' if feature.nullable else f'"{feature.dtype}"'
-
-
-def _written(value: Any) -> str:
-    """Return a value of a card as a Python literal, formatted as ruff does."""
-    if isinstance(value, str):
-        return literal(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_written, value)) + "]"
-    return repr(value)
 
 
 def _untyped(card: ModelCard, config: Config) -> list[str]:

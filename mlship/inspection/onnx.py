@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import mmap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlship.card import Dtype, Feature, Label, ModelCard, Takes
 from mlship.errors import ModelError
+from mlship.inspection.onnx_columns import attributes, with_categories, with_means
 from mlship.inspection.protobuf import Message, WireError
 
 # TensorProto.DataType
@@ -21,6 +22,7 @@ _DTYPES: dict[int, Dtype] = {
 }  # fmt: skip
 # Operators that ONNX Runtime has; others need a library of their own.
 _DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
+_FLOATS = {1, 10, 11}
 _LABELS = {6, 7, 8}  # int32, int64, string
 _TO_PROBABILITIES = {"SOFTMAX", "LOGISTIC", "PROBIT"}
 _PROBABILITY_NODES = {"Softmax", "Sigmoid", "Normalizer", "TreeEnsembleClassifier", "Exp", "Div"}
@@ -66,6 +68,8 @@ def _card(path: Path, model: Message) -> ModelCard:
         raise WireError("the graph has no inputs or no outputs")
     _check(path, nodes, tensors)
     takes, features = _features(path, inputs, metadata)
+    refine = with_means if takes == "matrix" else with_categories
+    features = refine(nodes, features)
     classes = _classes(nodes) or _class_constants(graph)
     label, scores = _pick_outputs(outputs, classes)
     is_classifier = bool(classes) and label.elem_type in _LABELS
@@ -73,7 +77,8 @@ def _card(path: Path, model: Message) -> ModelCard:
         scores = None
     wanted = [label, scores] if scores else [label] if is_classifier else outputs
     task = "classification" if is_classifier else "regression"
-    if not is_classifier and (len(outputs) > 1 or len(outputs[0].shape) > 2):
+    is_number = outputs[0].elem_type in _FLOATS and len(outputs[0].shape) <= 2
+    if not is_classifier and (len(outputs) > 1 or not is_number):
         task = "inference"
     opset = max((o.integer(2) or 0 for o in model.messages(8) if not o.text(1)), default=0)
     producer = " ".join(filter(None, (model.text(2), model.text(3)))) or "an unknown tool"
@@ -84,7 +89,7 @@ def _card(path: Path, model: Message) -> ModelCard:
         framework_version=None,
         description=f"ONNX graph of {len(nodes)} nodes, opset {opset}, made by {producer}",
         task=task,
-        features=_with_example(nodes, features) if takes == "matrix" else features,
+        features=features,
         takes=takes,
         classes=classes if is_classifier else (),
         probabilities=bool(scores),
@@ -93,7 +98,17 @@ def _card(path: Path, model: Message) -> ModelCard:
         python_reason="ONNX Runtime",
         input_names=tuple(value.name for value in inputs),
         output_names=tuple(value.name for value in wanted),
+        warnings=_warnings(nodes),
     )
+
+
+def _warnings(nodes: list[Message]) -> tuple[str, ...]:
+    if any(node.text(4) == "StringNormalizer" for node in nodes):
+        return (
+            "Its StringNormalizer needs the locale en_US.UTF-8, which slim images lack: add it to "
+            "the Dockerfile, or serve the model that was converted.",
+        )
+    return ()
 
 
 def _check(path: Path, nodes: list[Message], tensors: list[Message]) -> None:
@@ -166,18 +181,14 @@ def _json_list(text: str) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else []
 
 
-def _attributes(node: Message) -> dict[str, Message]:
-    return {a.text(1): a for a in node.messages(5)}
-
-
 def _classes(nodes: list[Message]) -> tuple[Label, ...]:
     """Return the labels of the last classifier (or ZipMap) in the graph."""
     for node in reversed(nodes):
         if not node.text(7).startswith("ai.onnx.ml"):
             continue
-        attributes = _attributes(node)
+        given = attributes(node)
         for name in _CLASS_ATTRIBUTES:
-            attribute = attributes.get(name)
+            attribute = given.get(name)
             if attribute is None:
                 continue
             labels: list[Label] = [s.decode() for s in attribute.messages(9)]
@@ -214,31 +225,12 @@ def _are_probabilities(nodes: list[Message]) -> bool:
     a sum (nearest neighbours, naive Bayes).
     """
     for node in nodes:
-        attributes = _attributes(node)
+        given = attributes(node)
         if node.text(4) == "SVMClassifier":
-            return "prob_a" in attributes  # Platt's parameters
-        transform = attributes["post_transform"].text(4) if "post_transform" in attributes else ""
+            return "prob_a" in given  # Platt's parameters
+        transform = given["post_transform"].text(4) if "post_transform" in given else ""
         if transform in _TO_PROBABILITIES:
             return True
         if node.text(4) in _PROBABILITY_NODES:
             return True
     return False
-
-
-def _with_example(nodes: list[Message], features: tuple[Feature, ...]) -> tuple[Feature, ...]:
-    """Add the training means, when the graph begins with a scaler that knows them."""
-    for node in nodes[:3]:
-        if node.text(4) == "Scaler":
-            offset = _attributes(node).get("offset")
-            means = offset.floats(7) if offset else []
-            if len(means) == len(features):
-                return tuple(
-                    replace(feature, example=_shorten(mean))
-                    for feature, mean in zip(features, means, strict=True)
-                )
-    return features
-
-
-def _shorten(value: float) -> float:
-    """Return ``value`` to four significant digits, as a person would type it."""
-    return float(f"{value:.4g}")

@@ -40,7 +40,7 @@ class Model:
 {% if cookiecutter.takes == "inputs" %}
         inputs = {}
         for name, column in zip(card.INPUTS, zip(*rows, strict=True), strict=True):
-            array = np.asarray(column, dtype=DTYPES[name])
+            array: Any = np.asarray(column, dtype=DTYPES[name])
             # A column of scalars is [rows, 1] to most graphs.
             inputs[name] = array[:, None] if array.ndim < self._ranks[name] else array
 {% elif cookiecutter.dtype == "string" %}
@@ -57,7 +57,9 @@ class Model:
         return labels.reshape(len(rows)), probabilities
 {% elif cookiecutter.outputs | length > 1 %}
         outputs = [values.tolist() for values in self._session.run(card.OUTPUTS, inputs)]
-        return [dict(zip(card.OUTPUTS, row, strict=True)) for row in zip(*outputs, strict=True)], None
+        # One object per row, by the names of the outputs.
+        answers = zip(*outputs, strict=True)
+        return [dict(zip(card.OUTPUTS, answer, strict=True)) for answer in answers], None
 {% else %}
         (values,) = self._session.run(card.OUTPUTS, inputs)
         # A regressor's [rows, 1] becomes one number per row.

@@ -50,7 +50,11 @@ class Service:
         try:
             verify(settings.model_file, settings.model_sha256)
             model = Model(settings.model_file{{ " / " ~ cookiecutter.inner if cookiecutter.inner else "" }})
+{% if cookiecutter.guessed %}
+            _warm_up(model)
+{% else %}
             model.predict([list(card.EXAMPLE.values())])  # warm up before the first request
+{% endif %}
         except ModelRefused as error:
             logger.critical("%s", error)
             return give_up()
@@ -101,6 +105,16 @@ class Service:
         return answer
 
 
+{% if cookiecutter.guessed %}
+def _warm_up(model: Model) -> None:
+    try:
+        model.predict([list(card.EXAMPLE.values())])
+    except Exception:
+        # It was made from the types alone; `mlship init --sample` takes a real one.
+        logger.warning("the model does not take the example in app/card.py", exc_info=True)
+
+
+{% endif %}
 def _as_json(values: Any) -> Any:
     return values if isinstance(values, list) else values.tolist()
 
