@@ -105,13 +105,20 @@ _COMPILED = [(re.compile(module), re.compile(name)) for module, name in _LIBRARI
 # Libraries with dangers in them, and what is installed beside every server.
 _KNOWN = {
     "numpy", "scipy", "sklearn", "joblib", "pandas", "xgboost", "lightgbm", "catboost", "torch",
-    "tensorflow", "keras", "transformers", "onnx", "onnxruntime", "skops", "mlflow", "cloudpickle",
-    "dill", "pip", "setuptools", "pkg_resources", "wheel", "distutils", "lib2to3", "idlelib",
-    "imp", "asyncore", "smtpd", "nt", "posix", "winreg", "IPython", "pytest", "_pytest", "py",
-    "ctypes", "cffi", "numba", "jax", "fastapi", "flask", "starlette", "uvicorn", "gunicorn",
-    "werkzeug", "jinja2", "anyio", "click", "pydantic", "pydantic_settings", "prometheus_client",
-    "httpx", "aiohttp", "requests", "urllib3", "yaml", "h5py", "numexpr", "uvloop", "httptools",
-    "threadpoolctl", "loky", "narwhals", "app", "tests", "mlship",
+    "tensorflow", "keras", "transformers", "onnx", "onnxruntime", "skops", "mlflow",
+    "cloudpickle", "dill", "pip", "setuptools", "pkg_resources", "wheel", "idlelib", "nt",
+    "posix", "winreg", "IPython", "pytest", "py", "ctypes", "cffi", "numba", "jax", "fastapi",
+    "flask", "starlette", "uvicorn", "gunicorn", "werkzeug", "jinja2", "anyio", "click",
+    "pydantic", "pydantic_settings", "prometheus_client", "httpx", "aiohttp", "requests",
+    "urllib3", "yaml", "h5py", "numexpr", "uvloop", "httptools", "threadpoolctl", "loky",
+    "narwhals", "app", "tests", "mlship",
+}  # fmt: skip
+# Standard modules that other versions of Python have or had (PEP 594 and What's New).
+_OTHER_STANDARD = {
+    "aifc", "annotationlib", "asynchat", "asyncore", "audioop", "binhex", "cgi", "cgitb", "chunk",
+    "compression", "crypt", "distutils", "dummy_threading", "formatter", "imghdr", "imp", "lib2to3",
+    "macpath", "macurl2path", "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "parser",
+    "pipes", "smtpd", "sndhdr", "spwd", "sunau", "symbol", "telnetlib", "uu", "xdrlib",
 }  # fmt: skip
 # The standard library's modules under their names of Python 2, which protocol 2 still writes.
 _PYTHON2 = {name.partition(".")[0] for name in _compat_pickle.IMPORT_MAPPING}
@@ -139,8 +146,7 @@ def judge(found: Iterable[Import]) -> tuple[tuple[Import, ...], tuple[str, ...]]
             continue
         top = each.module.partition(".")[0]
         plain = re.fullmatch(r"\w+(\.\w+)*", each.module) and re.fullmatch(r"\w+", each.name)
-        installed = top in _KNOWN or top in sys.stdlib_module_names or top in _PYTHON2
-        if (installed and top != "__main__") or not plain:
+        if _is_installed(top) or not plain:
             dangers.append(each)
         elif top not in DISTRIBUTIONS:
             modules[top] = None
@@ -166,6 +172,14 @@ def distributions(found: Iterable[Import]) -> tuple[str, ...]:
     """Return the further distributions that the imports come from."""
     tops = {each.module.partition(".")[0] for each in found}
     return tuple(sorted(DISTRIBUTIONS[top] for top in tops & DISTRIBUTIONS.keys()))
+
+
+def _is_installed(top: str) -> bool:
+    """Tell whether a module may be there wherever the model is loaded; ``_`` begins internals."""
+    if top == "__main__":
+        return False
+    names = (_KNOWN, sys.stdlib_module_names, _OTHER_STANDARD, _PYTHON2)
+    return top.startswith("_") or any(top in each for each in names)
 
 
 def _is_harmless(found: Import) -> bool:

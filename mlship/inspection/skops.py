@@ -50,7 +50,7 @@ def read(path: Path) -> ModelCard:
     card = estimator(path, Pickle(root, imports, tuple(tree.objects)), by_joblib=True)
     known = isinstance(version, str) and re.fullmatch(r"\d+(\.\d+)*", version)
     # What skops itself does not trust has to be listed when the file is loaded.
-    own = ("sklearn.", "numpy", "builtins", "scipy.")
+    own = ("sklearn.", "builtins")
     names = sorted(
         f"{each.module}.{each.name}" for each in imports if not each.module.startswith(own)
     )

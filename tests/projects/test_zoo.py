@@ -103,12 +103,14 @@ def test_card_equals_the_truth(maker, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("maker", "name"), SERVED, ids=ident)
-def test_project_answers_like_the_model(maker, name, tmp_path):
+def test_project_answers_like_the_model(maker, name, tmp_path, monkeypatch):
+    for variable, value in zoo.environment().items():
+        monkeypatch.setenv(variable, value)
     folder, truth = zoo.made(*maker)
     truth = truth[name]
     server = "flask" if len(name) % 2 else "fastapi"
     mlship("init", "served", "--model", folder / name, "--server", server, "--no-input",
-           *truth.get("init", []), cwd=tmp_path, env=zoo.environment())  # fmt: skip
+           *truth.get("init", []), cwd=tmp_path)  # fmt: skip
     project = tmp_path / "served"
     environment.ensure(project, find(project).config.python, Runner())
     for tool in ("ruff check .", "ruff format --check .", "mypy", "pytest -q"):

@@ -28,6 +28,8 @@ def environment() -> dict[str, str]:
     links = variables.get("PIP_FIND_LINKS") or asked.stdout.strip()
     if links:
         variables.setdefault("UV_FIND_LINKS", ",".join(links.split()))
+    # Any newer torch is the index's own build, with several GB of CUDA.
+    variables["UV_CONSTRAINT"] = str(SCRIPTS / "constraints.txt")
     return variables
 
 

@@ -57,7 +57,7 @@ def _only_features(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-{% if cookiecutter.bare %}
+{% if cookiecutter.bare and cookiecutter.bare_form == "list" %}
 # ... or just its only value.
 Row = {{ cookiecutter.features[0].annotation }}
 {% elif cookiecutter.uniform %}
@@ -82,14 +82,23 @@ else:
 
 
 def _form(value: Any) -> str | None:
-    if isinstance(value, {{ "str" if cookiecutter.bare_form == "text" and cookiecutter.bare else "list" }}):
-        return "{{ cookiecutter.bare_form if cookiecutter.bare else "list" }}"
+    if isinstance(value, list):
+        return "list"
+{% if cookiecutter.bare and cookiecutter.bare_form == "text" %}
+    if isinstance(value, str):
+        return "text"
+{% endif %}
     return "object" if isinstance(value, dict) else None
 
 
 Either = Annotated[
     Annotated[Instance, BeforeValidator(_only_features), Tag("object")]
-    | Annotated[Row, Tag("{{ cookiecutter.bare_form if cookiecutter.bare else "list" }}")],
+{% if cookiecutter.bare and cookiecutter.bare_form == "text" %}
+    | Annotated[Row, Tag("list")]
+    | Annotated[str, Tag("text")],
+{% else %}
+    | Annotated[Row, Tag("list")],
+{% endif %}
     Discriminator(
         _form,
         custom_error_type="instance_type",

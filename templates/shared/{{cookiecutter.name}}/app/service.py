@@ -71,7 +71,10 @@ class Service:
         """
         if self.model is None:
             raise ProblemError(503, "The model is still loading.", headers={"Retry-After": "1"})
-{% if cookiecutter.bare %}
+{% if cookiecutter.bare and cookiecutter.bare_form == "text" %}
+        rows: list[Any] = [[i] if isinstance(i, str) else i for i in request.instances]
+        rows = [list(row.values()) if isinstance(row, dict) else row for row in rows]
+{% elif cookiecutter.bare %}
         rows = [list(i.values()) if isinstance(i, dict) else [i] for i in request.instances]
 {% elif cookiecutter.uniform %}
         rows = [list(i.values()) if isinstance(i, dict) else i for i in request.instances]

@@ -66,6 +66,12 @@ def test_by_name_in_any_order_equals_by_position(client: httpx.Client) -> None:
     assert predict(client, [named]).json() == predict(client, [ROW]).json()
 
 
+{% if cookiecutter.bare and cookiecutter.bare_form == "text" %}
+def test_a_text_may_stand_alone_or_in_a_list(client: httpx.Client) -> None:
+    assert predict(client, [ROW]).json() == predict(client, [[ROW]]).json()
+
+
+{% endif %}
 def test_batch_equals_single_rows(client: httpx.Client) -> None:
 {% if cookiecutter.bare %}
     rows = [ROW] * 3
