@@ -5,6 +5,7 @@ No framework is imported and nothing that the file names is executed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +32,14 @@ _READERS = {
     "predictor": "predictor",
 }
 _MAX_FEATURES = 20_000
+# PEP 440 and PEP 508, without URLs: what may be asked of the package index.
+_VERSION = re.compile(r"\d+(\.\d+)*[A-Za-z0-9.+_-]{0,40}", re.ASCII)
+_REQUIREMENT = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,_-]+\])?"
+    r"((==|>=|<=|<|>|~=|!=)[0-9][A-Za-z0-9.*+!_-]*(,(?=[=><~!])|$|(?=\s*;)))*"
+    r"(\s*;\s*[A-Za-z0-9_.'\"=<>!() ]+)?",
+    re.ASCII,
+)
 
 
 def inspect(path: Path) -> ModelCard:
@@ -41,6 +50,7 @@ def inspect(path: Path) -> ModelCard:
     """
     card = read_native(path)
     _check_names(card)
+    _check_requirements(card)
     # Last: a refusal need not wait for the hash of gigabytes.
     return replace(card, sha256=sha256_of(card.path), size=size_of(card.path))
 
@@ -66,6 +76,20 @@ def read_native(path: Path) -> ModelCard:
             next="save the model again",
         ) from None
     return card
+
+
+def _check_requirements(card: ModelCard) -> None:
+    """Refuse requirements that say more than a name, versions and a marker: uv gets them."""
+    versions = [card.framework_version] if card.framework_version else []
+    for text, pattern in [(r, _REQUIREMENT) for r in card.requirements] + [
+        (version, _VERSION) for version in versions
+    ]:
+        if not pattern.fullmatch(text):
+            raise ModelError(
+                f"{card.path.name} asks for a library that can't be",
+                why=f"{text[:120]!a} is no name and version.",
+                next="do not load it; ask whoever made it for another file",
+            )
 
 
 def _check_names(card: ModelCard) -> None:

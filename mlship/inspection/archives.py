@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import struct
 import zipfile
 import zlib
@@ -62,7 +63,8 @@ class Archive:
                 yield member
         except KeyError:
             raise _damaged(self.path, f"It has no {name}.") from None
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, lzma.LZMAError,
+                EOFError, OSError) as error:  # fmt: skip
             raise _damaged(self.path, f"{name}: {error}.") from None
 
 

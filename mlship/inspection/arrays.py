@@ -17,6 +17,10 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+# More than any model has of features or classes.
+_MAX_LIST = 200_000
+
+
 @dataclass(frozen=True)
 class Array:
     """An array of dtype ``code`` (such as ``f8`` or ``U9``); ``data`` is None when skipped.
@@ -31,7 +35,7 @@ class Array:
 
     def tolist(self) -> list[Any] | None:
         """Return the elements of a one-dimensional array, None when they can't be read."""
-        if self.data is None or len(self.shape) != 1:
+        if self.data is None or len(self.shape) != 1 or not 0 <= self.shape[0] <= _MAX_LIST:
             return None
         kind, size = self.code[0], itemsize(self.code)
         if len(self.data) != self.shape[0] * size:
@@ -55,6 +59,41 @@ def itemsize(code: str) -> int:
     if not match:
         raise ValueError(f"unknown dtype {code!r}")
     return int(match[1]) * (4 if code[0] == "U" else 1)
+
+
+def check_dtype(dtype: Any, depth: int = 0) -> None:
+    """Refuse a dtype that numpy does not write, or that hides objects among plain bytes.
+
+    Its state is (version, order, subdtype, names, fields, itemsize, alignment, flags, ...).
+
+    Raises:
+        ValueError: it is no such dtype.
+    """
+    code, state = dtype_code(dtype), dtype.state
+    if (dtype.origin.module, dtype.origin.name) != ("numpy", "dtype") or depth > 4:
+        raise ValueError("a dtype that numpy did not write")
+    if state is None:
+        return
+    if not isinstance(state, tuple) or len(state) < 8 or type(state[5]) is not int:
+        raise ValueError("a dtype with a state that numpy did not write")
+    subdtype, fields, size = state[2], state[4], state[5]
+    if code[0] in "VSU" and size not in (-1, itemsize(code)):
+        raise ValueError("a dtype of two sizes")
+    if subdtype is not None:
+        if not isinstance(subdtype, tuple) or not subdtype:
+            raise ValueError("a dtype with a strange element")
+        _check_field(subdtype[0], depth)
+    if fields is not None:
+        if code[0] != "V" or not isinstance(fields, dict):
+            raise ValueError("a dtype with strange fields")
+        for field in fields.values():
+            _check_field(field[0] if isinstance(field, tuple) and field else None, depth)
+
+
+def _check_field(dtype: Any, depth: int) -> None:
+    check_dtype(dtype, depth + 1)
+    if dtype_code(dtype).startswith("O"):
+        raise ValueError("a dtype that hides objects among plain bytes")
 
 
 def dtype_code(dtype: Any) -> str:
@@ -125,6 +164,7 @@ def as_scalar(value: Any) -> Any:
             return struct.unpack(_order(dtype) + _NUMBERS[code], data)[0]
         if code.startswith("O"):
             return data
-        cells = Array(code, (1,), _raw(data)).tolist()
+        raw = _raw(data)
+        cells = Array(code, (1,), raw).tolist() if raw and len(raw) <= 1 << 16 else None
         return cells[0] if cells else None
     return value

@@ -26,7 +26,7 @@ _ELEMENTWISE = {
 _TAKES_MISSING = (
     "HistGradientBoosting", "XGB", "LGBM", "CatBoost",
 )  # fmt: skip
-_MAX_DEPTH = 30
+_MAX_DEPTH, _MAX_ASKED = 30, 1000
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,17 @@ def has_column_transformer(value: Inert) -> bool:
     return any(step.name == "ColumnTransformer" for step in _path(value))
 
 
-def columns(value: Inert, count: int) -> list[Column]:
-    """Return what each of the ``count`` columns of an estimator's input is."""
+def columns(value: Inert, count: int, budget: list[int] | None = None) -> list[Column]:
+    """Return what each of the ``count`` columns of an estimator's input is.
+
+    ``budget`` holds how many estimators may still be asked; a hostile file nests without end.
+    """
+    budget = budget if budget is not None else [_MAX_ASKED]
     found = [Column()] * count
-    for step in _path(value):
+    budget[0] -= 1
+    for step in _path(value) if budget[0] > 0 else []:
         if step.name == "ColumnTransformer":
-            return _by_column(step, found)
+            return _by_column(step, found, budget)
         if step.name in _ENCODERS:
             return _encoded(step, found)
         if step.name in _IMPUTERS:
@@ -96,7 +101,7 @@ def columns(value: Inert, count: int) -> list[Column]:
             takes_missing = step.name.startswith(_TAKES_MISSING)
             found = [replace(c, nullable=c.nullable or takes_missing) for c in found]
             inner = step.get("_preprocessor")  # HistGradientBoosting's own, for categories
-            return _by_column(inner, found) if isinstance(inner, Inert) else found
+            return _by_column(inner, found, budget) if isinstance(inner, Inert) else found
     return found
 
 
@@ -104,7 +109,9 @@ def _path(value: Inert) -> list[Inert]:
     """Return the estimators that the input passes, wrappers looked through."""
     path: list[Inert] = []
     todo = [value]
-    while todo and len(path) < _MAX_DEPTH:
+    for _ in range(10 * _MAX_DEPTH):  # a hostile file nests a pipeline in itself
+        if not todo:
+            break
         step = todo.pop(0)
         inner = children(step) or ([] if step.name in _IMPUTERS else members(step))
         if inner and step.name not in ("ColumnTransformer", "FunctionTransformer"):
@@ -114,7 +121,7 @@ def _path(value: Inert) -> list[Inert]:
     return path
 
 
-def _by_column(step: Inert, found: list[Column]) -> list[Column]:
+def _by_column(step: Inert, found: list[Column], budget: list[int]) -> list[Column]:
     """Ask each transformer of a ColumnTransformer about the columns that it gets."""
     indices = step.get("_transformer_to_input_indices")
     fitted = step.get("transformers_")
@@ -134,7 +141,7 @@ def _by_column(step: Inert, found: list[Column]) -> list[Column]:
             if takes_text(transformer):
                 below = [Column("string") for _ in where]
             else:
-                inner = columns(transformer, len(where))
+                inner = columns(transformer, len(where), budget)
                 below = [replace(new, nullable=new.nullable or old.nullable)
                          for new, old in zip(inner, below, strict=True)]  # fmt: skip
         for i, column in zip(where, below, strict=True):

@@ -65,17 +65,19 @@ def members(value: Inert) -> list[Inert]:
     return [e for e in fitted[:1] if isinstance(e, Inert)] if isinstance(fitted, list) else []
 
 
-def find(value: Any, attribute: str, depth: int = 0) -> Any:
+def find(value: Any, attribute: str) -> Any:
     """Return an attribute from the estimator or the first one inside it that has it."""
-    if not isinstance(value, Inert) or depth > _MAX_DEPTH:
-        return None
-    found = as_scalar(value.get(attribute))
-    if found is not None:
-        return found
-    for child in [*children(value)[:20], *members(value)]:
-        found = find(child, attribute, depth + 1)
+    seen: set[int] = set()  # a hostile file nests an estimator in itself
+    todo = [value]
+    while todo:
+        each = todo.pop(0)
+        if not isinstance(each, Inert) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        found = as_scalar(each.get(attribute))
         if found is not None:
             return found
+        todo = [*children(each), *members(each), *todo]
     return None
 
 
@@ -93,10 +95,11 @@ def described(value: Any, depth: int = 0) -> str:
     """Return an estimator in a few words: ``Pipeline(StandardScaler, SVC)``."""
     if not isinstance(value, Inert):
         return f"a {type(value).__name__}"
-    if depth > 5:
+    if depth > 3:
         return "..."
+    name = value.name[:60]
     inner = ", ".join(described(child, depth + 1) for child in children(value)[:8])
-    return f"{value.name}({inner})" if inner else value.name
+    return f"{name}({inner})"[:400] if inner else name
 
 
 def task(value: Inert, has_classes: bool) -> str:

@@ -13,6 +13,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mlship.card import Import
 from mlship.inspection.inert import Inert
@@ -20,7 +21,7 @@ from mlship.inspection.inert import Inert
 # Exact names of the standard library that only build values.
 _STANDARD = {
     "builtins": "set frozenset list dict tuple int float complex bool str bytes bytearray slice "
-    "range object Ellipsis NotImplemented abs len sum min max round",
+    "range object Ellipsis NotImplemented abs len sum min max round",  # see _CALLED
     "collections": "OrderedDict defaultdict Counter deque",
     "copyreg": "_reconstructor __newobj__",
     "_codecs": "encode",
@@ -30,7 +31,6 @@ _STANDARD = {
     "fractions": "Fraction",
     "uuid": "UUID",
     "pathlib": "PosixPath WindowsPath PurePosixPath PureWindowsPath Path",
-    "types": "SimpleNamespace",
     "math": "log log10 log2 log1p exp sqrt sin cos tan ceil floor",
     "random": "Random",
 }
@@ -52,7 +52,9 @@ _PANDAS = (
 # What sklearn's modules hold but did not define; and modules of its own that act.
 _BORROWED = (
     r"Parallel|Memory|Path|Thread\w*|Process\w*|Queue|Client|Listener|Connection|StringIO"
-    r"|MethodType|Popen|Callable|Protocol|NamedTuple"
+    r"|MethodType|Popen|Callable|Protocol|NamedTuple|ABC|ABCMeta|Counter|UserDict|Iterable|Mapping"
+    r"|MutableMapping|Sequence|Integral|Real|Number|Enum|UnionType|Parameter|ThreadpoolController"
+    r"|SkipTest|LinearOperator|MaskedArray|List|Optional|Union|Literal"
 )
 _SKLEARN_ACTING = r"externals|datasets|callback|utils|experimental|conftest|tests|_build_utils"
 # (module, name) patterns of libraries that models are made with.
@@ -80,6 +82,8 @@ _LIBRARIES = [
     (r"scipy\.optimize(\.\w+)*", r"OptimizeResult|LbfgsInvHessProduct"),
     (rf"sklearn(\.(?!({_SKLEARN_ACTING})\b)\w+)*",
      rf"(?!({_BORROWED})$)({_CLASS})|__pyx_unpickle_\w+|newObj|make_column_selector"),
+    # Cython wrote its module's short name into the losses of 1.4 and 1.5.
+    (r"_loss", r"Cy[A-Z]\w+|__pyx_unpickle_\w+"),
     (r"sklearn\.utils(\._bunch)?", r"Bunch"),
     (r"sklearn\.utils\._random", r"__pyx_unpickle_\w+"),
     (r"sklearn\.metrics(\.\w+)*",
@@ -101,6 +105,29 @@ _LIBRARIES = [
     (r"torch\.jit\._pickle", r"build_\w+|restore_type_tag"),
     (r"__torch__(\.\w+)*", r"\w+"),
 ]  # fmt: skip
+# What may be called with arguments of the file's choosing, besides being named.
+_CALLED = [
+    (r"builtins", r"bytes|bytearray|set|frozenset|slice|complex|range|list|dict|tuple"),
+    (r"collections", r"OrderedDict|defaultdict|Counter|deque"),
+    (r"copyreg", r"_reconstructor|__newobj__"),
+    (r"_codecs", r"encode"),
+    (r"functools", r"partial"),
+    (r"datetime|decimal|fractions|uuid|pathlib", r"\w+"),
+    (r"numpy", r"dtype"),
+    (r"numpy\._?core\.multiarray", r"_reconstruct|scalar"),
+    (r"numpy\._?core\.numeric", r"_frombuffer"),
+    (r"numpy\.ma\.core", r"_mareconstruct"),
+    (r"numpy\.random(\.\w+)?", r"__\w+_ctor|__pyx_unpickle_\w+"),
+    (r"sklearn(\.\w+)*|_loss", r"__pyx_unpickle_\w+|newObj|Cy[A-Z]\w+"),
+    (r"sklearn\.tree\._tree", r"Tree"),
+    (r"sklearn\.linear_model\._sgd_fast",
+     r"Hinge|SquaredHinge|ModifiedHuber|Log|SquaredLoss|Huber|(Squared)?EpsilonInsensitive"),
+    (r"pandas(\.\w+)*", r"_unpickle_\w+|new_block|_new_(\w+)?Index|_?_nat_unpickle"
+                        r"|_timedelta_unpickle|__pyx_unpickle_\w+|BlockPlacement"),
+    (r"torch", r"Size|device"),
+    (r"torch\._utils|torch\.jit\._pickle", r"\w+"),
+]  # fmt: skip
+_COMPILED_CALLS = [(re.compile(module), re.compile(name)) for module, name in _CALLED]
 _COMPILED = [(re.compile(module), re.compile(name)) for module, name in _LIBRARIES]
 # Libraries with dangers in them, and what is installed beside every server.
 _KNOWN = {
@@ -150,21 +177,33 @@ def judge(found: Iterable[Import]) -> tuple[tuple[Import, ...], tuple[str, ...]]
             dangers.append(each)
         elif top not in DISTRIBUTIONS:
             modules[top] = None
-        elif not re.fullmatch(_CLASS, each.name):
+        elif not re.fullmatch(rf"(?!({_BORROWED})$)({_CLASS})", each.name):
             dangers.append(each)
     return tuple(dangers), tuple(modules)
 
 
-def gadgets(objects: Iterable[Inert]) -> tuple[Import, ...]:
-    """Return the objects of harmless classes whose state makes them run code when they are loaded.
+def gadgets(
+    objects: Iterable[Inert], calls: Iterable[Import], modules: Iterable[str] = ()
+) -> tuple[Import, ...]:
+    """Return what is harmless to import, but runs code by how it is used.
 
-    scipy's distributions ``exec`` the text in their state (``rv_generic.__setstate__``).
+    Classes are made by ``__new__`` alone; only few functions and constructors may be called, else
+    one class's ``__call__`` reaches another's method (sklearn's ``_Scorer``). scipy's distributions
+    ``exec`` the text in their state (``rv_generic.__setstate__``).
     """
-    found = []
+    own = set(modules)
+    found = [
+        replace(each, name=f"{each.name}(...)")
+        for each in calls
+        if _is_harmless(each) and not _may_be_called(each)
+        and each.module.partition(".")[0] not in own
+    ]  # fmt: skip
     for each in objects:
-        template = each.get("_parse_arg_template")
-        if template is not None and not _only_returns(template):
-            found.append(Import(each.module, f"{each.name} with code in its state", 0))
+        if each.origin.module.startswith("scipy.stats"):
+            state = each.state
+            template = state.get("_parse_arg_template", "") if isinstance(state, dict) else None
+            if each.built and (template is None or not _only_returns(template)):
+                found.append(Import(each.module, f"{each.name} with code in its state", 0))
     return tuple(found)
 
 
@@ -189,8 +228,13 @@ def _is_harmless(found: Import) -> bool:
     return any(m.fullmatch(module) and n.fullmatch(found.name) for m, n in _COMPILED)
 
 
+def _may_be_called(found: Import) -> bool:
+    module = _RENAMED.get(found.module, found.module)
+    return any(m.fullmatch(module) and n.fullmatch(found.name) for m, n in _COMPILED_CALLS)
+
+
 def _only_returns(template: object) -> bool:
-    """Tell whether a text defines nothing but functions that return tuples of their arguments."""
+    """Tell whether a text defines nothing but ``_parse_args...`` that return their arguments."""
     if not isinstance(template, str) or len(template) > 4096:
         return False
     try:
@@ -199,6 +243,19 @@ def _only_returns(template: object) -> bool:
         return False
     harmless = (
         ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Tuple, ast.Name,
-        ast.Load, ast.Constant, ast.UnaryOp, ast.USub,
+        ast.Load, ast.Constant, ast.UnaryOp, ast.USub, ast.Call, ast.Attribute, ast.keyword,
     )  # fmt: skip
-    return all(isinstance(node, harmless) for node in ast.walk(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call | ast.Attribute):
+            called = node.func if isinstance(node, ast.Call) else node
+            if ast.unparse(called) != "self._argcheck_rvs":  # all that scipy's own text calls
+                return False
+        if not isinstance(node, harmless) or getattr(node, "decorator_list", None):
+            return False
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_parse_args"):
+            return False
+        if isinstance(node, ast.arguments) and not all(
+            isinstance(default, ast.Constant) for default in node.defaults
+        ):
+            return False
+    return True

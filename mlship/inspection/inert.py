@@ -21,6 +21,7 @@ class Inert:
     origin: Global
     args: tuple[Any, ...] = ()
     state: Any = None
+    built: bool = False
     items: list[tuple[Any, Any]] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
 

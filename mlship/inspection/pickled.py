@@ -46,7 +46,7 @@ def estimator(path: Path, content: Pickle, by_joblib: bool) -> ModelCard:
         ModelError: it is no model that mlship reads.
     """
     dangers, modules = judge(content.imports)
-    dangers += gadgets(content.objects)
+    dangers += gadgets(content.objects, content.calls, modules)
     arrays = any(each.module.startswith("joblib.") for each in content.imports)
     form = "joblib" if by_joblib or arrays else "pickle"
     root = content.root

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
 
 from mlship.card import Import
-from mlship.inspection.arrays import Array, as_scalar, dtype_code, itemsize
+from mlship.inspection.arrays import Array, as_scalar, check_dtype, dtype_code, itemsize
 from mlship.inspection.inert import Global, Inert
 from mlship.inspection.sources import Budget, Source
 
@@ -31,11 +31,13 @@ class Pickle:
         root: its value, of plain Python values, ``Inert``, ``Global`` and ``Array``.
         imports: everything it names, in order, once each.
         objects: every ``Inert`` in the order of the file.
+        calls: those of the imports that are called as functions, not only made as classes.
     """
 
     root: Any
     imports: tuple[Import, ...]
     objects: tuple[Inert, ...]
+    calls: tuple[Import, ...] = ()
 
 
 class Broken(Exception):
@@ -71,7 +73,8 @@ def load(stream: BinaryIO, member: str = "", persistent: bool = False) -> Pickle
         # The virtual machine raises whatever a damaged file makes it stumble on.
         reason = f"{type(error).__name__}: {error}"[:300]
     else:
-        return Pickle(root, tuple(reader.imports.values()), tuple(reader.objects))
+        calls = tuple(reader.imports[key] for key in reader.calls)
+        return Pickle(root, tuple(reader.imports.values()), tuple(reader.objects), calls)
     raise Broken(reason, tuple(reader.imports.values()))
 
 
@@ -92,6 +95,8 @@ class _Reader(_Machine):  # type: ignore[misc]
         self.imports: dict[tuple[str, str], Import] = {}
         self.globals: dict[tuple[str, str], Global] = {}
         self.objects: list[Inert] = []
+        self.calls: dict[tuple[str, str], None] = {}
+        self.frame_end = 0
 
     def load(self) -> Any:
         """Run the opcodes up to STOP; return the value."""
@@ -112,13 +117,17 @@ class _Reader(_Machine):  # type: ignore[misc]
         except pickle._Stop as stop:  # type: ignore[attr-defined]
             return stop.value
 
-    def _made(self, origin: Any, args: Any) -> Any:
-        """Record a call instead of making it."""
-        args = tuple(args) if isinstance(args, tuple | list) else (args,)
-        if isinstance(origin, Inert):  # the result of a call is called
-            origin, args = origin.origin, (origin, *args)
+    def _made(self, origin: Any, args: Any, *, called: bool) -> Any:
+        """Record a call instead of making it; ``called`` unless it is ``cls.__new__``."""
+        if isinstance(origin, Inert):  # named so that it counts as a danger
+            name = origin.name.removesuffix("(...)")
+            origin = self.find_class(origin.module, f"{name}(...)")
         if not isinstance(origin, Global):
             raise pickle.UnpicklingError(f"it calls a {type(origin).__name__}")
+        if not isinstance(args, tuple):
+            raise pickle.UnpicklingError("it calls something without a tuple of arguments")
+        if called:
+            self.calls[origin.module, origin.name] = None
         made = Inert(origin, args)
         if origin.name == "scalar" and origin.module.endswith("multiarray"):
             return as_scalar(made)  # at once: a vocabulary can hold a million of them
@@ -127,7 +136,9 @@ class _Reader(_Machine):  # type: ignore[misc]
 
     def find_class(self, module: Any, name: Any) -> Global:
         """Note what is named; never import."""
-        key = (str(module), str(name))
+        if type(module) is not str or type(name) is not str:
+            raise pickle.UnpicklingError("a name is no text")
+        key = (module, name)
         if key not in self.globals:
             self.globals[key] = Global(*key)
             self.imports[key] = Import(*key, self.source.position(), self.member)
@@ -146,26 +157,28 @@ class _Reader(_Machine):  # type: ignore[misc]
     def load_inst(self) -> None:
         """INST: names and calls at once."""
         module, name = (self.readline()[:-1].decode("utf-8", "replace") for _ in range(2))
-        self.append(self._made(self.find_class(module, name), self.pop_mark()))
+        args = tuple(self.pop_mark())
+        self.append(self._made(self.find_class(module, name), args, called=True))
 
     def load_obj(self) -> None:
         """OBJ: the callable lies below its arguments."""
         args = self.pop_mark()
-        self.append(self._made(args.pop(0), args))
+        self.append(self._made(args[0], tuple(args[1:]), called=True))
 
     def load_reduce(self) -> None:
         """REDUCE: a call."""
         args = self.stack.pop()
-        self.stack[-1] = self._made(self.stack[-1], args)
+        self.stack[-1] = self._made(self.stack[-1], args, called=True)
 
     def load_newobj(self) -> None:
         """NEWOBJ: ``cls.__new__(cls, *args)``."""
-        self.load_reduce()
+        args = self.stack.pop()
+        self.stack[-1] = self._made(self.stack[-1], args, called=False)
 
     def load_newobj_ex(self) -> None:
         """NEWOBJ_EX: the same with keyword arguments, which are kept as items."""
         kwargs, args = self.stack.pop(), self.stack.pop()
-        made = self._made(self.stack.pop(), args)
+        made = self._made(self.stack.pop(), args, called=False)
         if isinstance(made, Inert) and isinstance(kwargs, dict):
             made.items.extend(kwargs.items())
         self.append(made)
@@ -176,8 +189,13 @@ class _Reader(_Machine):  # type: ignore[misc]
         made = self.stack[-1]
         if not isinstance(made, Inert):
             raise pickle.UnpicklingError("it sets the state of something that is no object")
-        made.state = state
-        if made.name == "NumpyArrayWrapper" and made.module == "joblib.numpy_pickle":
+        if made.built:
+            raise pickle.UnpicklingError(f"it sets the state of a {made.name} twice")
+        # A copy: what is changed afterwards, the real object does not see either.
+        made.state, made.built = _state(state), True
+        if made.origin.name == "dtype":
+            check_dtype(made)
+        if made.origin == self.globals.get(("joblib.numpy_pickle", "NumpyArrayWrapper")):
             self.stack[-1] = self._joblib_array(made)
 
     def load_append(self) -> None:
@@ -236,8 +254,11 @@ class _Reader(_Machine):  # type: ignore[misc]
         self.append(frozenset(map(_key, self.pop_mark())))
 
     def load_frame(self) -> None:
-        """FRAME: only a hint to read ahead, and its length may be a lie."""
-        self.read(8)
+        """FRAME: only a hint to read ahead; but joblib reads its arrays from behind the frame."""
+        length = int.from_bytes(self.read(8), "little")
+        if self.source.position() < self.frame_end:
+            raise pickle.UnpicklingError("a frame begins inside another")
+        self.frame_end = self.source.position() + length
 
     def load_long4(self) -> None:
         """LONG4: a whole number of any length, which no model has."""
@@ -258,7 +279,14 @@ class _Reader(_Machine):  # type: ignore[misc]
 
     def _joblib_array(self, wrapper: Inert) -> Any:
         """Read the array that joblib writes right behind its wrapper (numpy_pickle.py)."""
-        code, shape = dtype_code(wrapper.get("dtype")), wrapper.get("shape")
+        known = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
+        if wrapper.args or not isinstance(wrapper.state, dict) or not known >= wrapper.state.keys():
+            raise pickle.UnpicklingError("an array wrapper that joblib did not write")
+        if self.source.position() < self.frame_end:
+            raise pickle.UnpicklingError("an array inside a frame, where joblib writes none")
+        dtype, shape = wrapper.get("dtype"), wrapper.get("shape")
+        check_dtype(dtype)
+        code = dtype_code(dtype)
         if code.startswith("O"):
             nested = _Reader(self.source, self.member, self.persistent, self.budget)
             nested.imports, nested.globals = self.imports, self.globals
@@ -269,7 +297,7 @@ class _Reader(_Machine):  # type: ignore[misc]
         count = 1
         for side in shape if isinstance(shape, tuple) else (shape,):
             if not isinstance(side, int) or side < 0:
-                raise pickle.UnpicklingError(f"an array of shape {str(shape)[:80]}")
+                raise pickle.UnpicklingError("an array of a shape that can't be")
             count *= side
         data = self.source.take(count * itemsize(code))
         return Array(code, tuple(shape), data if isinstance(data, bytes) else None)
@@ -293,11 +321,29 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
+def _state(state: Any) -> Any:
+    """Return a copy of a state of the forms that objects have; refuse any other.
+
+    Each is read otherwise by some ``__setstate__``: pairs in a list, a dict's subclass, keys that
+    only turn into text when they are loaded.
+    """
+    if isinstance(state, dict):
+        if not all(type(key) is str for key in state):
+            raise pickle.UnpicklingError("a state has keys that are no names")
+        return dict(state)
+    if isinstance(state, tuple):
+        parts = [dict(part) if isinstance(part, dict) else part for part in state]
+        return tuple(parts)
+    if state is None or isinstance(state, str | bytes | int | float | Array):
+        return state
+    raise pickle.UnpicklingError(f"a state that is a {type(state).__name__}")
+
+
 def _key(value: Any) -> Any:
     """Return what may be hashed cheaply: the hash of nested tuples can take for ever."""
     if isinstance(value, (*_SCALARS, Global, Inert)):
         return value
-    if isinstance(value, tuple) and all(isinstance(part, _SCALARS) for part in value):
+    if isinstance(value, tuple) and len(value) <= 16 and all(type(p) in _SCALARS for p in value):
         return value
     return Inert(_NOTHING, (value,))
 

@@ -97,6 +97,12 @@ def with_inputs(card: ModelCard, root: Inert) -> ModelCard:
         ModelError: it takes dicts, or was never fitted.
     """
     vectorizer = takes_text(root)
+    if vectorizer and vectorizer.get("input", "content") != "content":
+        raise ModelError(
+            f"{card.path.name} takes the names of files",
+            why=f"Its {vectorizer.name} opens whatever file a request names.",
+            next="fit it with input='content', and send the texts themselves",
+        )
     if vectorizer:
         return replace(card, features=(_text(vectorizer),), takes="texts")
     if estimators.children(root) and estimators.children(root)[0].name in _TAKES_DICTS:

@@ -22,7 +22,7 @@ from mlship.inspection.inert import Global, Inert
 from mlship.inspection.pickled import estimator
 from mlship.inspection.pickles import Pickle
 
-_MAX_SCHEMA = 16 << 20
+_MAX_SCHEMA = 8 << 20
 _MAX_ARRAY = 1 << 20
 _MAX_DEPTH = 200
 
@@ -40,7 +40,7 @@ def read(path: Path) -> ModelCard:
             version = schema.get("_skops_version")
             root = tree.value(schema)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error,
-                SyntaxError) as error:  # fmt: skip
+                SyntaxError, OverflowError) as error:  # fmt: skip
             raise ModelError(
                 f"{path.name} is no skops file, or is damaged",
                 why=f"{type(error).__name__}: {error}"[:300],
@@ -76,8 +76,8 @@ class _Tree:
         if depth > _MAX_DEPTH:
             raise ValueError("it is nested too deeply")
         loader, identity = node["__loader__"], node.get("__id__")
-        if loader == "CachedNode":
-            return self.known.get(identity)
+        if identity in self.known or loader == "CachedNode":
+            return self.known.get(identity)  # as skops does: the first of an id is the one
         made = self._made(loader, node, depth + 1)
         if isinstance(identity, int):
             self.known[identity] = made
@@ -101,7 +101,7 @@ class _Tree:
         origin = self._named(node["__module__"], node["__class__"])
         if loader in ("TypeNode", "FunctionNode"):
             return origin
-        made = Inert(origin)
+        made = Inert(origin, built=True)
         self.objects.append(made)
         if isinstance(content, dict) and "__loader__" in content:
             made.state = self.value(content, depth)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 # Longer data is passed over: in a plain file it can be read again, in a compressed one it can't.
 _KEEP_PLAIN, _KEEP_COMPRESSED, _KEEP_ALL = 256 << 10, 32 << 20, 64 << 20
-_LINE = 1 << 20
+_LINE, _SHORT = 1 << 20, 64 << 10
 _BLOCK = 1 << 20
 _SECONDS = 7.0
 _MEMORY = 200 << 20
@@ -86,6 +86,11 @@ class Source:
 
     def take(self, length: int) -> bytes | Skipped:
         """Return the next ``length`` bytes, or pass over them when they are many."""
+        if length <= _SHORT:
+            if self._kept > 2 * _KEEP_ALL:
+                raise pickle.UnpicklingError("it holds more text than any model")
+            self._kept += length
+            return self.read(length)
         keep = _KEEP_COMPRESSED if self._size is None else _KEEP_PLAIN
         if length > keep or self._kept + length > _KEEP_ALL:
             skipped = Skipped(self.position(), length)
