@@ -41,14 +41,18 @@ def kind(path: Path) -> str:
         ModelError: there is nothing, or nothing that mlship reads.
     """
     try:
-        mode = path.stat().st_mode
-    except OSError as error:
+        return _kind(path)
+    except FileNotFoundError:
         what = "leads nowhere" if path.is_symlink() else "does not exist"
-        if not isinstance(error, FileNotFoundError):
-            what = f"can't be read: {error.strerror}"
-        raise ModelError(
-            f"The model {path} {what}", next="mlship init NAME --model PATH/TO/model.joblib"
-        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        what = f"can't be read: {getattr(error, 'strerror', None) or error}"
+    raise ModelError(
+        f"The model {path} {what}", next="mlship init NAME --model PATH/TO/model.joblib"
+    )
+
+
+def _kind(path: Path) -> str:
+    mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         return _folder(path)
     if not stat.S_ISREG(mode):

@@ -86,6 +86,7 @@ _LIBRARIES = [
     (r"_loss", r"Cy[A-Z]\w+|__pyx_unpickle_\w+"),
     (r"sklearn\.utils(\._bunch)?", r"Bunch"),
     (r"sklearn\.utils\._random", r"__pyx_unpickle_\w+"),
+    (r"sklearn\.utils\.validation", r"check_array"),
     (r"sklearn\.metrics(\.\w+)*",
      r"\w+_(score|error|loss|distances?|kernel|deviance|similarity|coef)|confusion_matrix"),
     (r"sklearn\.feature_selection(\._univariate_selection|\._mutual_info)?",

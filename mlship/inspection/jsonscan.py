@@ -19,12 +19,12 @@ Wanted = Mapping[str, "Wanted | None"]
 # Names, classes and settings; never weights.
 MAX_VALUE = 4 << 20
 _FIRST_STEP = 64 << 10
-_WINDOW = 4 << 20
+_WINDOW, _LONGEST = 4 << 20, 64 << 20
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_SCALAR = re.compile(rb'[^][{}",:\s]++')
+_SCALAR = re.compile(rb'[^][{}",:\s]{1,512}+')
 # All that leaves the depth as it is: text between brackets, strings, arrays without arrays.
 _LEVEL = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]++|\\.)*+"|\[[^][{}"]*+\])*+', re.DOTALL)
 
@@ -139,7 +139,8 @@ def _expect(data: Buffer, at: int, character: bytes) -> int:
 
 
 def _end_of(pattern: re.Pattern[bytes], data: Buffer, at: int) -> int:
-    match = pattern.match(data, at)
+    # A regular expression can't be stopped: a file may be one text of gigabytes.
+    match = pattern.match(data, at, at + _LONGEST)
     if not match:
         raise FormatError(f"byte {at} begins no value")
     return match.end()

@@ -190,9 +190,9 @@ class _Reader(_Machine):  # type: ignore[misc]
         if not isinstance(made, Inert):
             raise pickle.UnpicklingError("it sets the state of something that is no object")
         if made.built:
-            raise pickle.UnpicklingError(f"it sets the state of a {made.name} twice")
+            raise pickle.UnpicklingError(f"it sets the state of {_named(made)} twice")
         # A copy: what is changed afterwards, the real object does not see either.
-        made.state, made.built = _state(state), True
+        made.state, made.built = _state(made, state), True
         if made.origin.name == "dtype":
             check_dtype(made)
         if made.origin == self.globals.get(("joblib.numpy_pickle", "NumpyArrayWrapper")):
@@ -256,9 +256,7 @@ class _Reader(_Machine):  # type: ignore[misc]
     def load_frame(self) -> None:
         """FRAME: only a hint to read ahead; but joblib reads its arrays from behind the frame."""
         length = int.from_bytes(self.read(8), "little")
-        if self.source.position() < self.frame_end:
-            raise pickle.UnpicklingError("a frame begins inside another")
-        self.frame_end = self.source.position() + length
+        self.frame_end = max(self.frame_end, self.source.position() + length)
 
     def load_long4(self) -> None:
         """LONG4: a whole number of any length, which no model has."""
@@ -321,7 +319,11 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-def _state(state: Any) -> Any:
+def _named(made: Inert) -> str:
+    return f"{made.module}.{made.name}"[:120]
+
+
+def _state(made: Inert, state: Any) -> Any:
     """Return a copy of a state of the forms that objects have; refuse any other.
 
     Each is read otherwise by some ``__setstate__``: pairs in a list, a dict's subclass, keys that
@@ -329,14 +331,15 @@ def _state(state: Any) -> Any:
     """
     if isinstance(state, dict):
         if not all(type(key) is str for key in state):
-            raise pickle.UnpicklingError("a state has keys that are no names")
+            raise pickle.UnpicklingError(f"the state of {_named(made)} has keys that are no names")
         return dict(state)
     if isinstance(state, tuple):
         parts = [dict(part) if isinstance(part, dict) else part for part in state]
         return tuple(parts)
     if state is None or isinstance(state, str | bytes | int | float | Array):
         return state
-    raise pickle.UnpicklingError(f"a state that is a {type(state).__name__}")
+    kind = _named(state) if isinstance(state, Inert) else type(state).__name__
+    raise pickle.UnpicklingError(f"the state of {_named(made)} is a {kind}")
 
 
 def _key(value: Any) -> Any:
