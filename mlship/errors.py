@@ -6,6 +6,8 @@ are listed in the README.
 
 from __future__ import annotations
 
+_LONGEST = 6000
+
 
 class MlshipError(Exception):
     """An error with a plain explanation.
@@ -21,9 +23,14 @@ class MlshipError(Exception):
 
     def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
         super().__init__(what)
-        self.what = what
-        self.why = why
+        # They may quote a file, which may hold anything of any length.
+        self.what = _shortened(what)
+        self.why = _shortened(why)
         self.next = next
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 
 class UsageError(MlshipError):

@@ -69,6 +69,10 @@ def read_native(path: Path) -> ModelCard:
     reader = import_module(f"mlship.inspection.{_READERS[kind]}")
     try:
         card: ModelCard = reader.read(path)
+    except OSError as error:
+        raise ModelError(
+            f"{path.name} can't be read", why=f"{error.strerror}.", next="check the file's rights"
+        ) from None
     except (RecursionError, MemoryError) as error:
         raise ModelError(
             f"{path.name} is no model, or is damaged",

@@ -81,6 +81,8 @@ def _card(path: Path, model: Message) -> ModelCard:
     if not is_classifier and (len(outputs) > 1 or not is_number):
         task = "inference"
     opset = max((o.integer(2) or 0 for o in model.messages(8) if not o.text(1)), default=0)
+    if not opset and not any(o.text(1) for o in model.messages(8)):
+        raise WireError("it names no operator set")
     producer = " ".join(filter(None, (model.text(2), model.text(3)))) or "an unknown tool"
     return ModelCard(
         path=path,

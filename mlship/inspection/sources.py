@@ -18,7 +18,7 @@ _KEEP_PLAIN, _KEEP_COMPRESSED, _KEEP_ALL = 256 << 10, 32 << 20, 64 << 20
 _LINE, _SHORT = 1 << 20, 64 << 10
 _BLOCK = 1 << 20
 _SECONDS = 7.0
-_MEMORY = 200 << 20
+_MEMORY = 150 << 20
 
 
 class Budget:
