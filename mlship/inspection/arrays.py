@@ -17,6 +17,7 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+_CODE = re.compile(r"[a-zA-Z](\d{1,9})", re.ASCII)
 # More than any model has of features or classes.
 _MAX_LIST = 200_000
 
@@ -37,6 +38,8 @@ class Array:
         """Return the elements of a one-dimensional array, None when they can't be read."""
         if self.data is None or len(self.shape) != 1 or not 0 <= self.shape[0] <= _MAX_LIST:
             return None
+        if not _CODE.fullmatch(self.code):
+            return None
         kind, size = self.code[0], itemsize(self.code)
         if len(self.data) != self.shape[0] * size:
             return None
@@ -55,7 +58,7 @@ class Array:
 
 def itemsize(code: str) -> int:
     """Return the bytes per element of a dtype code: ``f8`` has 8, ``U9`` 36, ``V56`` 56."""
-    match = re.fullmatch(r"[a-zA-Z](\d+)", code)
+    match = _CODE.fullmatch(code)
     if not match:
         raise ValueError(f"unknown dtype {code!r}")
     return int(match[1]) * (4 if code[0] == "U" else 1)

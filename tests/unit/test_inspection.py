@@ -376,3 +376,11 @@ def test_names_that_can_not_be_written_are_refused(tmp_path, names):
     path.write_bytes(pickle.dumps(model))
     with pytest.raises(ModelError, match="name"):
         inspect(path)
+
+
+def test_an_array_of_no_known_type_is_no_list():
+    from mlship.inspection.arrays import Array
+
+    for code in ("mean_", "", "f", "8", "U1x", "f99999999999"):
+        assert Array(code, (1,), b"12345678").tolist() is None
+    assert Array("i2", (2,), b"\x00\x01\x00\x02", ">").tolist() == [1, 2]
