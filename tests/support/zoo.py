@@ -15,6 +15,8 @@ from tempfile import mkdtemp
 
 from uv import find_uv_bin
 
+# The one that all of the libraries' versions run on.
+PYTHON = "3.11"
 SCRIPTS = Path(__file__).parents[1] / "zoo"
 
 
@@ -51,7 +53,7 @@ def _made(script: str, *requirements: str) -> tuple[Path, str]:
     if requirements:
         how = [part for each in requirements for part in ("--with", each)] + ["python", path]
     done = subprocess.run(
-        [find_uv_bin(), "run", "--quiet", "--no-project", "--python", sys.executable, *how, folder],
+        [find_uv_bin(), "run", "--quiet", "--no-project", "--python", PYTHON, *how, folder],
         capture_output=True, text=True, timeout=1200, env=environment(),
     )  # fmt: skip
     return folder, done.stdout + done.stderr if done.returncode else ""
