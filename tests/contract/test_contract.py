@@ -226,7 +226,8 @@ def test_a_body_of_a_million_mistakes_takes_little_memory(service, row, place):
     answer = httpx.post(f"{service.url}/predict", content=body, headers=JSON, timeout=60)
     assert len(problem(answer, 422)["errors"]) == 1
     assert service.client.get("/healthz").status_code == 200
-    assert resident_mb(service.process.pid) < 800
+    # Three such bodies in one process; without the checks one alone takes 3 GB.
+    assert resident_mb(service.process.pid) < 1000
 
 
 # --- health, info, metrics, documents
