@@ -11,7 +11,8 @@ from typing import Any
 
 from mlship.card import Feature, Label
 from mlship.inspection.arrays import as_list
-from mlship.inspection.estimators import children, members
+from mlship.inspection.estimators import children, members, named
+from mlship.inspection.facts import shorten
 from mlship.inspection.inert import Inert
 
 _VECTORIZERS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer"}
@@ -62,11 +63,7 @@ def takes_text(value: Inert) -> Inert | None:
         if value.name in _VECTORIZERS:
             return value
         union = value.get("transformer_list")
-        if isinstance(union, list):
-            inner = [part[1] for part in union if isinstance(part, tuple) and len(part) >= 2]
-            inner = [part for part in inner if isinstance(part, Inert)]
-        else:
-            inner = children(value) or members(value)
+        inner = named(union) if isinstance(union, list) else children(value) or members(value)
         if not inner:
             return None
         value = inner[0]
@@ -210,4 +207,4 @@ def _shown(column: Column, value: Any) -> Column:
     if column.example is not None or not isinstance(value, float) or value != value:
         return column
     # A centred column has a mean of 1e-18 or so; a person would type 0.
-    return replace(column, example=0.0 if abs(value) < 1e-9 else float(f"{value:.4g}"))
+    return replace(column, example=0.0 if abs(value) < 1e-9 else shorten(value))

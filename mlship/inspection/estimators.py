@@ -44,14 +44,19 @@ def children(value: Inert) -> list[Inert]:
     """Return the estimators inside a pipeline or search, in the order that data passes them."""
     steps = value.get("steps")
     if isinstance(steps, list):
-        parts = [step[1] for step in steps if isinstance(step, tuple) and len(step) >= 2]
-        return [part for part in parts if isinstance(part, Inert)]
+        return named(steps)
     wrapped = ("estimator_", "base_estimator_", "estimator") if value.name in _WRAPPERS else ()
     for attribute in (*_DELEGATES, *wrapped):
         child = value.get(attribute)
         if isinstance(child, Inert):
             return [child]
     return []
+
+
+def named(pairs: list[Any]) -> list[Inert]:
+    """Return the estimators of a list of (name, estimator, ...)."""
+    parts = [pair[1] for pair in pairs if isinstance(pair, tuple) and len(pair) >= 2]
+    return [part for part in parts if isinstance(part, Inert)]
 
 
 def members(value: Inert) -> list[Inert]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlship.card import Feature, Label
+from mlship.inspection.facts import shorten
 from mlship.inspection.protobuf import Message
 
 # They hand a column on as it is.
@@ -28,7 +29,7 @@ def with_means(nodes: list[Message], features: tuple[Feature, ...]) -> tuple[Fea
             means = offset.floats(7) if offset else []
             if len(means) == len(features):
                 return tuple(
-                    replace(feature, example=float(f"{mean:.4g}"))
+                    replace(feature, example=shorten(mean))
                     for feature, mean in zip(features, means, strict=True)
                 )
     return features

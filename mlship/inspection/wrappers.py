@@ -12,7 +12,7 @@ from mlship.card import Label
 from mlship.errors import ModelError
 from mlship.inspection import estimators
 from mlship.inspection.arrays import as_list
-from mlship.inspection.facts import Facts, FormatError
+from mlship.inspection.facts import Facts
 from mlship.inspection.inert import Inert
 from mlship.inspection.sources import Skipped, compression
 
@@ -46,7 +46,7 @@ def booster(path: Path, last: Inert) -> Facts | None:
         )
     try:
         return reader(_bytes(path, held))
-    except (FormatError, ValueError, struct.error, OverflowError) as error:
+    except (ValueError, struct.error, OverflowError) as error:
         raise ModelError(
             f"The {last.name} in {path.name} can't be read",
             why=f"Its {top} model is damaged or of an unknown form: {error}.",
