@@ -31,16 +31,19 @@ _FILE_NOTES = {
     "app/model.py": "loads the model and asks it",
     "app/integrity.py": "refuses a changed model file",
     "app/service.py": "the model's life: starting, ready, draining",
+    "app/endpoint.py": "POST /predict",
+    "app/middleware.py": "around each request: id, metrics, access log",
+    "app/batching.py": "the queue for the model: who waits together is answered together",
+    "app/batcher.py": "waiting in that queue",
     "app/main.py": "the routes",
     "app/problems.py": "errors as problem details",
     "app/settings.py": "every setting, by environment variable",
     "app/metrics.py": "Prometheus metrics",
     "app/logs.py": "JSON logs with request ids",
-    "app/processes.py": "SIGTERM, draining, and metrics over several processes",
+    "app/processes.py": "SIGTERM, draining, metrics over several processes, the cores",
 }
 _SERVER_NOTES = {
     "fastapi": {
-        "app/middleware.py": "around each request: id, size limit, metrics, access log",
         "app/__main__.py": "starts uvicorn",
     },
     "flask": {
@@ -63,6 +66,12 @@ _LAST_NOTES = {
     ".github/workflows/ci.yml": "runs the checks and builds the image",
     ".mlship/files.json": "which files mlship wrote, so that `--force` leaves yours alone",
 }
+
+
+# Frameworks whose models may take seconds for one instance.
+_SLOW = {"transformers", "python", "mlflow", "torch", "keras", "tensorflow"}
+# Those where an answer may depend on the instances beside it: padding, a user's own code.
+_ALONE = {"transformers", "python", "mlflow"}
 
 
 class _Options(dict[str, str]):
@@ -131,6 +140,10 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
             for library, package in _SYSTEM_PACKAGES.items()
             if any(requirement.startswith(library) for requirement in card.requirements)
         ),
+        "join_rows": 512 if _can_join(card) else 1,
+        "deadline_seconds": 30 if card.framework in _SLOW else 2,
+        # Others have threads of their own from the moment they are loaded, which no fork survives.
+        "preloads": config.server == "flask" and card.framework == "scikit-learn",
         "threads": server.THREADS[config.server],
         "threads_note": server.THREADS_NOTE[config.server],
         "command_json": json.dumps(server.image_command(config.server)),
@@ -140,6 +153,12 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "_jinja2_env_vars": {"lstrip_blocks": True, "trim_blocks": True},
         "_new_lines": "\n",
     }
+
+
+def _can_join(card: ModelCard) -> bool:
+    """Tell whether instances of different requests may share one run of the model."""
+    free = any(None in feature.shape for feature in card.features)
+    return not free and card.framework not in _ALONE
 
 
 def _untyped(card: ModelCard, config: Config) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from mlship.card import ModelCard
 from mlship.errors import UsageError
 
-_SERVICE = ("numpy", "prometheus-client>=0.20", "pydantic>=2.9", "pydantic-settings>=2.5",
+_SERVICE = ("numpy", "prometheus-client>=0.20", "pydantic>=2.9",
             "python-json-logger>=3.1")  # fmt: skip
 _SERVER = {
     # httptools and uvloop are what uvicorn[standard] adds for speed; the rest of it is unused.

@@ -8,7 +8,7 @@ from pathlib import Path
 LABELS = {"fastapi": "FastAPI (uvicorn)", "flask": "Flask (gunicorn)"}
 # The server's own files.
 _CODE_PATHS = {"fastapi": ["app"], "flask": ["app", "gunicorn.conf.py"]}
-THREADS = {"fastapi": 40, "flask": 16}
+THREADS = {"fastapi": 40, "flask": 32}
 THREADS_NOTE = {
     "fastapi": "Predictions at once in one process",
     "flask": "Requests at once in one process",

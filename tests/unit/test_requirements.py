@@ -15,7 +15,6 @@ FASTAPI = [
     "httptools>=0.6",
     "numpy",
     "prometheus-client>=0.20",
-    "pydantic-settings>=2.5",
     "pydantic>=2.9",
     "python-json-logger>=3.1",
     "uvicorn>=0.30",
@@ -27,7 +26,6 @@ FLASK = [
     "gunicorn>=23.0",
     "numpy",
     "prometheus-client>=0.20",
-    "pydantic-settings>=2.5",
     "pydantic>=2.9",
     "python-json-logger>=3.1",
 ]

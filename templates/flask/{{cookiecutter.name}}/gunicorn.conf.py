@@ -2,14 +2,18 @@
 
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from app.integrity import verify_or_exit
 from app.logs import LOGGING
-from app.processes import MEMORY_DIR, drain_on_sigterm, is_draining, share_metrics
+from app.processes import MEMORY_DIR, drain_on_sigterm, is_draining, share_cores, share_metrics
 from app.settings import settings
 
+share_cores()
 if settings.workers > 1:
     share_metrics()  # before the application imports prometheus_client
 
+loglevel = settings.log_level.lower()
 bind = f"{settings.host}:{settings.port}"
 workers = settings.workers
 worker_class = "gthread"
@@ -18,9 +22,23 @@ keepalive = settings.keep_alive_seconds
 graceful_timeout = settings.shutdown_seconds
 worker_tmp_dir = MEMORY_DIR
 # gunicorn's own loggers, instead of handlers of their own, use ours.
-logconfig_dict = {**LOGGING, "loggers": {"gunicorn.error": {"propagate": True}}}
+logconfig_dict = {
+    **LOGGING,
+    "loggers": {**LOGGING["loggers"], "gunicorn.error": {"propagate": True}},
+}
 # Its unix socket would need a writable disk.
 control_socket_disable = True
+{% if cookiecutter.preloads %}
+# What was loaded before the workers are forked lies in memory once.
+preload_app = settings.workers > 1
+{% endif %}
+
+
+class logger_class(Logger):
+    """Without gunicorn's own access log, which takes its time even when nobody reads it."""
+
+    def access(self, *request: Any) -> None:
+        """Do nothing: app/logs.py has one."""
 
 
 def on_starting(server: Any) -> None:
@@ -34,6 +52,16 @@ def when_ready(server: Any) -> None:
     drain_on_sigterm(settings.drain_seconds)
 
 
+{% if cookiecutter.preloads %}
+def post_worker_init(worker: Any) -> None:
+    """In each worker, before its first request."""
+    if preload_app:
+        from app.service import service
+
+        service.start()
+
+
+{% endif %}
 def pre_request(worker: Any, request: Any) -> None:
     """Before the application sees a request, of which only the headers were read."""
     # A client that sends its body slowly must not hold one of the threads for ever.

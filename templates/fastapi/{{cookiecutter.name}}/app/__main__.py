@@ -8,13 +8,14 @@ import uvicorn
 
 from app.integrity import verify_or_exit
 from app.logs import LOGGING
-from app.processes import share_metrics
+from app.processes import share_cores, share_metrics
 from app.settings import settings
 
 
 def main() -> None:
     """Run uvicorn until it is told to stop; a clean stop exits with 0."""
     logging.config.dictConfig(LOGGING)
+    share_cores()
     if settings.workers > 1:
         share_metrics()
         verify_or_exit()
@@ -31,6 +32,7 @@ def main() -> None:
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         server_header=False,
+        proxy_headers=False,  # nothing here asks for the client's address
     )
 
 

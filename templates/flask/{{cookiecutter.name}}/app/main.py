@@ -1,25 +1,23 @@
 """The Flask application: routes only. The work is in service.py."""
 
-import logging
-import time
-
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException
 
-from app import card, metrics, openapi, problems
-from app.logs import log_access, new_request_id, request_id
+from app import card, endpoint, metrics, openapi
+from app.middleware import Observe, respond
 from app.problems import ProblemError
-from app.schema import INFO, Health, PredictRequest, PredictResponse
+from app.schema import INFO, Health
 from app.service import service
+{% if cookiecutter.preloads %}
 from app.settings import settings
-
-logger = logging.getLogger(__name__)
+{% endif %}
 
 app = Flask(__name__)
-app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+app.config["PROPAGATE_EXCEPTIONS"] = True  # to Observe, which answers them
+app.wsgi_app = Observe(app.wsgi_app)  # type: ignore[assignment,method-assign]
 app.url_map.strict_slashes = False
 # Serves the docs page from here, not from a CDN.
 app.register_blueprint(
@@ -32,64 +30,30 @@ def reply(body: BaseModel, status: int = 200) -> Response:
     return Response(body.model_dump_json(), status, mimetype="application/json")
 
 
-@app.before_request
-def begin() -> None:
-    g.started = time.perf_counter()
-    request_id.set(new_request_id(request.headers.get("x-request-id")))
-
-
 @app.after_request
-def finish(response: Response) -> Response:
-    seconds = time.perf_counter() - g.started
-    route = request.url_rule.rule if request.url_rule else "unmatched"
-    response.headers["X-Request-ID"] = request_id.get() or ""
-    metrics.observe_request(request.method, route, response.status_code, seconds)
-    log_access(request.method, request.path, response.status_code, seconds)
+def name_route(response: Response) -> Response:
+    """Tell Observe which route it was, for the metrics."""
+    if request.url_rule:
+        request.environ["app.route"] = request.url_rule.rule
     return response
 
 
 @app.errorhandler(ProblemError)
 def on_problem(error: ProblemError) -> Response:
-    return Response(error.json(), error.status, error.headers, content_type=problems.MEDIA_TYPE)
-
-
-@app.errorhandler(ValidationError)
-def on_invalid(error: ValidationError) -> Response:
-    return on_problem(problems.invalid(error.errors()))
-
-
-@app.errorhandler(RequestEntityTooLarge)
-def on_too_large(error: RequestEntityTooLarge) -> Response:
-    return on_problem(problems.too_large(settings.max_body_bytes))
-
-
-@app.errorhandler(TimeoutError)
-def on_timeout(error: TimeoutError) -> Response:
-    return on_problem(ProblemError(408, "The body did not arrive in time."))
+    return respond(error)
 
 
 @app.errorhandler(HTTPException)
 def on_http_error(error: HTTPException) -> Response:
     kept = {k: v for k, v in error.get_headers() if k in ("Allow", "Location")}
     detail = error.description or error.name
-    return on_problem(ProblemError(error.code or 500, detail, headers=kept))
-
-
-@app.errorhandler(Exception)
-def on_unexpected(error: Exception) -> Response:
-    logger.exception("request failed")
-    return on_problem(problems.unexpected())
+    return respond(ProblemError(error.code or 500, detail, headers=kept))
 
 
 @app.post("/predict")
 def predict() -> Response:
-    """Predict every instance."""
-    if request.mimetype != "application/json":
-        raise problems.not_json(request.content_type)
-    data = request.get_data(cache=False)
-    request.stream.read(1)  # a chunked body over the limit is noticed only here
-    body = PredictRequest.model_validate_json(data)
-    return reply(PredictResponse.model_construct(**service.predict(body)))
+    """Predict every instance. Observe knows a shorter way to the same."""
+    return Response(endpoint.predict(request.environ), mimetype="application/json")
 
 
 @app.get("/healthz")
@@ -122,5 +86,12 @@ def openapi_document() -> Response:
     return Response(openapi.DOCUMENT, mimetype="application/json")
 
 
+{% if cookiecutter.preloads %}
+if settings.workers > 1:
+    service.preload()  # before gunicorn forks: the workers share its memory
+else:
+    service.start()
+{% else %}
 # Loads in the background; requests are taken at once, /readyz says when the model is there.
 service.start()
+{% endif %}

@@ -7,14 +7,13 @@ import lightgbm
 {% if cookiecutter.probabilities or cookiecutter.takes != "frame" %}
 import numpy as np
 {% endif %}
-{% if cookiecutter.probabilities or cookiecutter.takes == "frame" %}
 
 {% if cookiecutter.probabilities %}
 from app import card
 {% endif %}
+from app.processes import cores
 {% if cookiecutter.takes == "frame" %}
 from app.table import to_frame
-{% endif %}
 {% endif %}
 
 
@@ -34,8 +33,7 @@ class Model:
 {% else %}
         table = np.asarray(rows, dtype=np.float64)
 {% endif %}
-        # One thread: requests run side by side and would only contend for the same cores.
-        scores = self._booster.predict(table, num_threads=1)
+        scores = self._booster.predict(table, num_threads=cores())
 {% if cookiecutter.probabilities %}
         if scores.ndim == 1:  # of two classes, the probability of the second
             scores = np.column_stack([1 - scores, scores])

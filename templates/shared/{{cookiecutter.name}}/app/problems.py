@@ -18,7 +18,7 @@ DESCRIPTIONS = {
     413: "The body is too large",
     415: "The body is of another media type",
     422: "An instance is wrong; errors name it and the field",
-    503: "The model is still loading",
+    503: "The model is still loading, or too many requests wait for it",
 }
 
 
@@ -68,16 +68,22 @@ class ProblemError(Exception):
         return self.problem.model_dump_json(exclude_none=True)
 
 
-def not_json(content_type: str | None) -> ProblemError:
+def require_json(content_type: str | None) -> None:
     """Refuse a body of another media type."""
-    return ProblemError(
-        415, f"The body must be application/json, not {content_type or 'without a Content-Type'}."
-    )
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+        given = content_type or "without a Content-Type"
+        raise ProblemError(415, f"The body must be application/json, not {given}.")
 
 
 def too_large(limit: int) -> ProblemError:
-    """Refuse a body over the limit."""
-    return ProblemError(413, f"The body is larger than {limit} bytes.")
+    """Refuse a body over the limit; the rest of it is not read, so the connection ends."""
+    detail = f"The body is larger than {limit} bytes."
+    return ProblemError(413, detail, headers={"Connection": "close"})
+
+
+def too_slow() -> ProblemError:
+    """Give up on a body."""
+    return ProblemError(408, "The body did not arrive in time.")
 
 
 def unexpected() -> ProblemError:

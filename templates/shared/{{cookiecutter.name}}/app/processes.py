@@ -1,14 +1,17 @@
-"""What spans the server's processes: the draining flag, SIGTERM, and shared metrics."""
+"""What spans the server's processes: the draining flag, SIGTERM, shared metrics, the cores."""
 
 import atexit
 import mmap
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
+
+from app.settings import settings
 
 # One byte that forked workers share with their parent.
 _draining = mmap.mmap(-1, 1)
@@ -43,6 +46,22 @@ def drain_on_sigterm(seconds: float) -> None:
         timer.start()
 
     signal.signal(signal.SIGTERM, drain)
+
+
+def cores() -> int:
+    """Return how many cores one worker may use, of those that the container's quota grants."""
+    granted = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    try:  # cgroup v2; a thread more than the quota has cores would only be throttled
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        granted = min(granted, int(quota) // int(period))
+    except (OSError, ValueError):
+        pass  # no limit ("max"), or none that can be read
+    return max(1, granted // settings.workers)
+
+
+def share_cores() -> None:
+    """Tell BLAS and OpenMP, which would start a thread per core of the whole machine."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
 
 
 def share_metrics() -> None:

@@ -1,17 +1,17 @@
 """Every setting of the service. Each is read from the environment variable of its name."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field
 
 from app import card
 
 PROJECT = Path(__file__).parents[1]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Values are checked at start; a wrong one stops the process with its name."""
 
     host: Annotated[str, Field(description="Address to listen on")] = "0.0.0.0"
@@ -20,6 +20,16 @@ class Settings(BaseSettings):
     threads: Annotated[int, Field(description="{{ cookiecutter.threads_note }}", ge=1)] = {{ cookiecutter.threads }}
 
     max_batch_size: Annotated[int, Field(description="Instances in one request", ge=1)] = 1000
+    join_rows: Annotated[
+        int, Field(description="Rows of waiting requests that share a run; 1: none do", ge=1)
+    ] = {{ cookiecutter.join_rows }}
+    join_seconds: Annotated[
+        float, Field(description="How long an idle model waits for company", ge=0)
+    ] = 0
+    max_waiting: Annotated[int, Field(description="Requests that wait for the model", ge=1)] = 1000
+    deadline_seconds: Annotated[
+        float, Field(description="Who can't be answered within it gets a 503 at once", gt=0)
+    ] = {{ cookiecutter.deadline_seconds }}
     max_body_bytes: Annotated[int, Field(description="Size of one request body", ge=1)] = 16 * 2**20
 
 {% if cookiecutter.server == "flask" %}
@@ -44,4 +54,5 @@ class Settings(BaseSettings):
     model_config = {"protected_namespaces": ()}
 
 
-settings = Settings()
+given = {name: os.environ.get(name.upper()) for name in Settings.model_fields}
+settings = Settings.model_validate({n: value for n, value in given.items() if value is not None})

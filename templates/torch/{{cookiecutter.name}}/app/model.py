@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
-{% if cookiecutter.outputs or "positional" in cookiecutter.options %}
 
+{% if cookiecutter.outputs or "positional" in cookiecutter.options %}
 from app import card
 {% endif %}
+from app.processes import cores
 
-# Requests run side by side; threads inside one would only contend for the same cores.
-torch.set_num_threads(1)
+torch.set_num_threads(cores())
 {% if cookiecutter.takes != "matrix" %}
 
 # Of the inputs, in order.

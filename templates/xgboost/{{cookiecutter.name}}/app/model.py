@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import xgboost
-{% if labels or cookiecutter.takes == "frame" %}
 
 {% if labels %}
 from app import card
 {% endif %}
+from app.processes import cores
 {% if cookiecutter.takes == "frame" %}
 from app.table import to_frame
-{% endif %}
 {% endif %}
 
 
@@ -27,8 +26,7 @@ class Model:
 
     def __init__(self, path: Path) -> None:
         self._booster = xgboost.Booster(model_file=str(path))
-        # Requests run side by side; threads inside one would only contend for the same cores.
-        self._booster.set_param({"nthread": 1})
+        self._booster.set_param({"nthread": cores()})
 {% if labels %}
         self._classes = np.array(card.CLASSES)
 {% endif %}
@@ -49,7 +47,7 @@ class Model:
         table = np.asarray(rows, dtype=np.float32)
 {% endif %}
 {% if linear %}
-        matrix = xgboost.DMatrix(table, nthread=1)
+        matrix = xgboost.DMatrix(table, nthread=cores())
         with self._lock:  # only boosted trees may be asked from several threads
             scores = self._booster.predict(matrix, validate_features=False)
 {% elif cookiecutter.options.trees == "0" %}
