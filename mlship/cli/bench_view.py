@@ -135,8 +135,10 @@ def _sentence(board: Board) -> str:
     if board.interrupted:
         return "Stopped; this is what was measured so far."
     if result is None:
-        slowest = min((step.result.rate for step in board.steps), default=1)
-        return f"Does not meet {goal}, not even at {_count(slowest)} requests/s"
+        slowest = _count(min((step.result.rate for step in board.steps), default=1))
+        if any(step.verdict == "meets" for step in board.steps):
+            return f"Meets {goal} now and then, but held it for {board.duration:g} s at no rate"
+        return f"Does not meet {goal}, not even at {slowest} requests/s"
     rate = f"{_count(result.rate)} requests/s"
     if board.verdict == "meets":
         return f"Meets {goal} {'at' if board.rate else 'up to'} {rate}{_LIMIT.get(board.limit, '')}"

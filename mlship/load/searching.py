@@ -23,9 +23,8 @@ _CALM_SECONDS = 0.5
 _STEP_SECONDS = 2.0
 # Below that, the difference is smaller than that between two runs.
 _CLOSE = 1.06
-# What a rate loses when it held for a step, but not for the whole confirmation.
-_BACK_OFF = 0.9
-_CONFIRMATIONS = 4
+# Shares of what was found, tried in turn: what held for a step may not hold for long.
+_CONFIRMED = (1, 0.9, 0.75, 0.5, 0.25)
 # A core as good as used up: the rest goes to the kernel and to other programs.
 _BUSY = 0.9
 # A client later than this share of the goal has something to do with missing it.
@@ -77,7 +76,7 @@ def search(
     """Find the highest rate at which each answer is a 200 and their p99 is within ``goal``.
 
     The steps take 2 to 5 s, all of them about 90 s at most; a step that has failed for certain ends
-    early. Then up to four runs confirm what was found.
+    early. Then up to five runs confirm what was found.
 
     Args:
         target: the whole URL, http or https, with its path.
@@ -132,7 +131,7 @@ def lateness(result: Result) -> str:
     """Return a sentence on how this client was too slow for the rate; empty when it was not."""
     lag = result.lag.quantile(0.99) or 0.0
     share = lag / (result.latency.quantile(0.99) or lag or 1.0)
-    if result.cpu <= _BUSY and (lag < _LATE or share < 0.2):
+    if result.cpu <= _BUSY and (lag < _LATE or share < 0.1):
         return ""
     return (
         f"This client was late itself, by {lag * 1000:.3g} ms (p99), using {result.cpu:.0%} of a "
@@ -167,14 +166,13 @@ class _Search:
             else:
                 high, limit = middle, verdict
         best = None
-        for _ in range(_CONFIRMATIONS if low else 0):
-            step = await self._step(low or 0, self._seconds, confirms=True)
+        for rate in [_rounded(low * share) for share in _CONFIRMED] if low else []:
+            step = await self._step(rate, self._seconds, confirms=True)
             if step.verdict == "meets":
                 best = step.result
                 break
             limit = step.verdict
             await self._settle()
-            low = _rounded((low or 0) * _BACK_OFF)
         return Found(best, limit, tuple(self._steps))
 
     async def _start(self) -> float:

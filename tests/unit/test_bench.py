@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from mlship.cli import app, bench_view
 from mlship.errors import MlshipError
 from mlship.load import open_loop, searching
+from mlship.load.result import Tally
 from tests.support.projects import MLSHIP
 from tests.unit.services import LoadedService, answer
 
@@ -232,3 +233,19 @@ def test_ctrl_c_shows_what_was_measured(service, project, argv):
     else:
         assert out.splitlines()[-1] == "Stopped; this is what was measured so far."
         assert "answered, " in out
+
+
+@pytest.mark.parametrize(
+    ("held", "sentence"),
+    [
+        ("meets", "Meets p99 <= 50 ms now and then, but held it for 10 s at no rate"),
+        ("slow", "Does not meet p99 <= 50 ms, not even at 100 requests/s"),
+    ],
+)
+def test_a_rate_that_held_for_a_step_only(capsys, held, sentence):
+    board = bench_view.Board("http://127.0.0.1/predict", None, 10, 50)
+    result = Tally(100, 1, 100).result()
+    board.add(searching.Step(result, held, confirms=False))
+    board.finish(None, "slow")
+    assert bench_view._sentence(board) == sentence
+    assert board.verdict == "slow"

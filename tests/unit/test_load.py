@@ -317,6 +317,22 @@ def test_search_finds_nothing(service, quick_search, monkeypatch):
     assert {step.verdict for step in found.steps} == {"slow"}
 
 
+def test_search_believes_only_what_holds(service, quick_search, monkeypatch):
+    """The service slows down when the search is over, and its result is to be confirmed."""
+    real = searching._Search._step
+
+    async def step(self, rate, seconds, *, confirms=False):
+        service.per_second = 150 if confirms else 400
+        return await real(self, rate, seconds, confirms=confirms)
+
+    monkeypatch.setattr(searching._Search, "_step", step)
+    found = load.search(service.url, BODY, 0.05, seconds=0.8)
+    confirmations = [step for step in found.steps if step.confirms]
+    assert [step.verdict == "meets" for step in confirmations][-2:] == [False, True]
+    assert found.best is confirmations[-1].result
+    assert found.best.rate < 160 < 300 < confirmations[0].result.rate
+
+
 def test_search_notices_that_the_service_died(service, quick_search, monkeypatch):
     monkeypatch.setattr(searching, "_SETTLE_SECONDS", 1)
     service.script = lambda number: answer() if number < 60 else None
