@@ -28,7 +28,7 @@ _LIMIT: dict[Verdict | None, str] = {
     "slow": "; above that it gets too slow",
     "sheds": "; above that it sheds load",
     "fails": "; above that requests fail",
-    "client": "; this machine can't ask faster, the service may do more",
+    "client": "; above that this client was late itself: the service may do more",
 }
 _BAR = 40
 

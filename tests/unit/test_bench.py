@@ -94,7 +94,7 @@ def test_json_of_a_rate(service, project):
     ],
 )
 def test_a_goal_at_a_rate(service, project, goal, script, code, sentence):
-    service.delay = 0.05
+    service.delay = 0.4
     service.script = script or service.script
     argv = ("--rate", 100, "--duration", 0.5, "--p99", goal, "--project", project)
     done = bench(service.url, *argv)

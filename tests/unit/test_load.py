@@ -8,12 +8,13 @@ import ssl
 import subprocess
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from mlship import load
 from mlship.errors import ServiceError, UsageError
-from mlship.load import searching
+from mlship.load import searching, ticker
 from mlship.load.histogram import Histogram
 from mlship.load.result import Tally
 from mlship.load.target import parse
@@ -175,10 +176,21 @@ def test_the_warm_up_does_not_count(service):
     assert (result.ok, service.number) == (20, 30)
 
 
-def test_leaves_the_garbage_collector_as_it_was(service):
-    assert gc.isenabled()
-    run(service.url, rate=10, seconds=0.2)
-    assert gc.isenabled()
+@pytest.mark.parametrize("collects", [True, False])
+def test_leaves_the_garbage_collector_as_it_was(service, collects):
+    before, seen = gc.isenabled(), []
+    try:
+        (gc.enable if collects else gc.disable)()
+        run(service.url, rate=10, seconds=0.2, watch=lambda tally: seen.append(gc.isenabled()))
+        assert (gc.isenabled(), set(seen)) == (collects, {False})
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_keeps_the_rate_without_the_timers_of_linux(service, monkeypatch):
+    monkeypatch.setattr(ticker, "sys", SimpleNamespace(platform="darwin"))
+    result = run(service.url, rate=200, seconds=0.4)
+    assert (result.ok, result.seconds) == (80, pytest.approx(0.4, abs=0.1))
 
 
 def test_says_when_the_client_was_too_slow(service):
