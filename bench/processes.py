@@ -9,17 +9,23 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-SERVER_CORE, CLIENT_CORE = 0, 1
 _TICK = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+@cache
 def cores() -> tuple[int, int]:
     """Return the core of the servers and that of the client, which are one where there is one."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
+
+
+def stay_on_client_core() -> None:
+    """Leave the servers' core to them; the children of this process do so too."""
+    os.sched_setaffinity(0, {cores()[1]})
 
 
 def adopt_orphans() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -72,6 +73,8 @@ def running(
     server.prepare(place)
     log = work.sub("logs") / f"{server.name}-{model.name}.log"
     set_for_all = {
+        # MLflow calls uvicorn by its name.
+        "PATH": f"{place.environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "HOST": "127.0.0.1",
         "PORT": place.port,
         "BENCH_MODEL": place.model,
