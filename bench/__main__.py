@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import machine, report, wrk
+from bench import charts, growth, machine, overload, report, wrk
 from bench.figures import medians, samples_of
+from bench.processes import adopt_orphans, stay_on_client_core
 from bench.rounds import chosen, prepare, rounds
 from bench.servers import MODELS, SERVERS, Server
 from bench.visit import Settings
@@ -74,12 +75,22 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "settings": {"seconds": args.duration, "repeat": args.repeat},
         "samples": [],
     }
+    adopt_orphans()
     if "speed" in parts:
         prepare(work, servers, models, _say)
         data["versions"] = _versions(work, servers)
+    for name, part in (("growth", growth), ("overload", overload)):
+        if name in parts:
+            part.prepare(work, _say)
+    stay_on_client_core()
+    if "speed" in parts:
         settings = Settings(seconds=args.duration)
         found = rounds(work, servers, settings, models=models, repeat=args.repeat, say=_say)
         data["samples"] = [asdict(sample) for sample in found]
+    if "growth" in parts:
+        data["growth"] = growth.growth(work, max(0.5, args.duration / 2), _say)
+    if "overload" in parts:
+        data["overload"] = overload.overload(work, args.overload_seconds, _say)
     return data
 
 
@@ -89,6 +100,7 @@ def write(data: dict[str, Any], out: Path) -> int:
     (out / "results.json").write_text(json.dumps(data, indent=1))
     text = report.render(data)
     (out / "results.md").write_text(text)
+    charts.write(data, out)
     print(f"\n{text}\nwritten to {out}")
     table = medians(samples_of(data["samples"]))
     ours = {server.name for server in SERVERS if server.kind == "ours"}

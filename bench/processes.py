@@ -17,10 +17,18 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 @cache
+def _usable() -> list[int]:
+    return sorted(os.sched_getaffinity(0))  # as it is at first: this process leaves some later
+
+
 def cores() -> tuple[int, int]:
     """Return the core of the servers and that of the client, which are one where there is one."""
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[0], usable[-1]
+    return _usable()[0], _usable()[-1]
+
+
+def client_cores() -> set[int]:
+    """Return all cores but that of the servers."""
+    return set(_usable()[1:] or _usable())
 
 
 def stay_on_client_core() -> None:

@@ -7,7 +7,6 @@ from itertools import product
 
 from bench.client import Failed
 from bench.figures import Sample
-from bench.processes import adopt_orphans, stay_on_client_core
 from bench.servers import MODELS, SERVERS, Server
 from bench.visit import DidNotStart, Settings, place_of, visit
 from bench.work import Work
@@ -42,8 +41,6 @@ def rounds(
     say: Say = print,
 ) -> list[Sample]:
     """Measure, round by round; a server that fails is noted and the others go on."""
-    adopt_orphans()
-    stay_on_client_core()
     found: list[Sample] = []
     visits = [(m, s) for m, s in product(models, servers) if m in s.models]
     for number in range(1, repeat + 1):
