@@ -60,7 +60,7 @@ def _legend() -> list[str]:
              "bare": "written by hand"}  # fmt: skip
     parts = [svg.text(MARGIN, MARGIN + 12, "Requests per second on one core", size=18, weight=600)]
     for index, (kind, label) in enumerate(words.items()):
-        x = MARGIN + 330 + index * 165
+        x = MARGIN + 400 + index * 165
         parts += [f"<rect x='{x}' y='{MARGIN}' width='13' height='13' rx='2' "
                   f"fill='{svg.COLOURS[kind]}'/>",
                   svg.text(x + 19, MARGIN + 11, label, colour=svg.SOFT)]  # fmt: skip

@@ -8,11 +8,12 @@ offer three times the peak, the result says how much they did.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
+import math
+import subprocess
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from bench import wrk
@@ -20,12 +21,13 @@ from bench.client import Client, Failed
 from bench.processes import Running, client_cores, cores, pss
 from bench.servers import BY_NAME, Place
 from bench.visit import first_answer, place_of, running
-from bench.work import Work, run
+from bench.work import Work, python, run
 
 CASES = (("mlship-fastapi-onnx", "iris"), ("mlship-fastapi-native", "forest"))
 TIMES = 3
-# What one client process is asked to offer at most; and how many requests it keeps open.
-_RATE_OF_ONE, _CONNECTIONS, _TIMEOUT = 6000, 512, 10
+ROOT = Path(__file__).parents[1]
+# What one client process is asked to offer at most.
+_RATE_OF_ONE = 6000
 # Recovered is who answers so many in a row, each about as fast as before the load.
 _IN_A_ROW, _SLOWER, _PATIENCE = 10, 5, 30
 
@@ -43,28 +45,9 @@ def quantile(buckets: Sequence[tuple[float, int]], q: float) -> float | None:
     return None
 
 
-def offer(url: str, body: bytes, rate: float, seconds: float, start: float) -> dict[str, Any]:
-    """Offer load from this process, beginning at ``start`` of the monotonic clock."""
-    from mlship.load import run as offer_load
-
-    time.sleep(max(0.0, start - time.monotonic()))
-    found = offer_load(url, body, rate, seconds, _CONNECTIONS, _TIMEOUT, warmup=0)
-    return {
-        "ok": found.ok,
-        "shed": found.shed,
-        "broken": found.refused + found.broken + found.timed_out,
-        "elapsed": found.elapsed,
-        "latency": list(found.latency.buckets()),
-        "lag": list(found.lag.buckets()),
-        "timeline": [
-            (s.ok, s.shed, s.refused + s.broken + s.timed_out) for s in found.timeline
-        ],
-    }  # fmt: skip
-
-
 def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what several clients saw together."""
-    elapsed = max(part["elapsed"] for part in parts)
+    elapsed, sending = (max(part[kind] for part in parts) for kind in ("elapsed", "sending"))
     ok, shed, broken = (sum(part[kind] for part in parts) for kind in ("ok", "shed", "broken"))
     latency: Buckets = [bucket for part in parts for bucket in part["latency"]]
     lag: Buckets = [bucket for part in parts for bucket in part["lag"]]
@@ -74,7 +57,8 @@ def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for second, counts in enumerate(part["timeline"]):
             timeline[second] = [a + b for a, b in zip(timeline[second], counts, strict=True)]
     return {
-        "offered": (ok + shed + broken) / elapsed,
+        "offered": (ok + shed + broken) / sending,
+        # Until the last answer: what is still owed when the load ends is no rate that it keeps.
         "goodput": ok / elapsed,
         "ok": ok,
         "shed": shed,
@@ -153,37 +137,34 @@ def _one(
     peak = wrk.run(url, bodies, 64, 5, cores()[1]).rate
     tree = found.tree()  # now: the clients will be children of this process, too
     before = sum(map(pss, tree))
-    processes = max(1, round(times * peak / _RATE_OF_ONE + 0.5))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _elsewhere, (client_cores(),)) as pool:
-        start = time.monotonic() + 1 + 0.5 * processes
-        rate = times * peak / processes
-        clients: list[Future[dict[str, Any]]] = [
-            pool.submit(offer, url, body, rate, seconds, start) for _ in range(processes)
-        ]
+    count = max(1, math.ceil(times * peak / _RATE_OF_ONE))
+    start = time.monotonic() + 1 + 0.5 * count
+    argv = [python(), "-m", "bench.offer", url, bodies, times * peak / count, seconds, start,
+            ",".join(map(str, client_cores()))]  # fmt: skip
+    clients = [
+        subprocess.Popen(list(map(str, argv)), cwd=ROOT, stdout=subprocess.PIPE)
+        for _ in range(count)
+    ]
+    with ThreadPoolExecutor(count) as pool:  # their pipes must be read while they end
+        outputs = [pool.submit(lambda each=each: each.communicate()[0]) for each in clients]
         most = before
         while time.monotonic() < start + seconds:
             most = max(most, sum(map(pss, tree)))
             time.sleep(0.5)
         limit = max(0.05, _SLOWER * alone)
         recovered = recovery(client, body, limit, start + seconds)
-        result = joined([each.result() for each in clients])
+        result = joined([json.loads(each.result()) for each in outputs])
     after = sum(map(pss, tree))
     client.close()
     return {
         **result,
         "peak": peak,
-        "processes": processes,
+        "processes": count,
         "recovery": recovered,
         "memory_before": before,
         "memory_most": most,
         "memory_after": after,
     }
-
-
-def _elsewhere(cores: set[int]) -> None:
-    """Keep a client process off the server's core, on whichever others there are."""
-    os.sched_setaffinity(0, cores)
 
 
 def prepare(work: Work, say: Callable[[str], None]) -> None:

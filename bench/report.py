@@ -47,7 +47,7 @@ def render(data: dict[str, Any]) -> str:
         if found.servers(model):
             parts += [f"### {NAMES[model]}", _model(found, model)]
     parts += [_failures(samples), _growth(data), _overload(data)]
-    parts += ["### Targets", target_table(targets(found, _exponents(data)))]
+    parts += ["### Targets", target_table(targets(found, _exponents(data), data.get("overload")))]
     parts.append(_versions(data))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -159,11 +159,13 @@ def _overload(data: dict[str, Any]) -> str:
             f"{line['broken']:,}",
             times(divided(line["memory_after"], line["memory_before"])),
             "never" if line["recovery"] is None else f"{line['recovery']:.1f}",
+            number(line["lag"], 1e-3, 1),
         ]
         for line in lines
     ]
     header = ["server", "sustained/s", "x offered", "x goodput", "p99 of 200, ms", "deadline, ms",
-              "503", "other failures", "x memory", "recovered after, s"]  # fmt: skip
+              "503", "other failures", "x memory", "recovered after, s",
+              "lag of the clients, ms"]  # fmt: skip
     return "### Overload\n\n" + table(header, rows)
 
 

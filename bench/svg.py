@@ -53,7 +53,7 @@ def page(width: float, height: float, parts: Sequence[str]) -> str:
 
 def bars(title: str, note: str, bars: Sequence[Bar], *, x: float, y: float, width: float) -> str:
     """Return a chart of bars from left to right, one below the other."""
-    names, end = 190, 70
+    names, end = 204, 70
     longest = max((bar.value for bar in bars), default=1) or 1
     parts = [text(x, y + 14, title, size=15, weight=600), text(x, y + 32, note, colour=SOFT)]
     for index, bar in enumerate(bars):

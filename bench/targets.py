@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from bench.figures import Table, divided
 from bench.servers import BY_NAME
@@ -33,8 +34,15 @@ class Target:
         return "reached" if good else "not reached"
 
 
-def targets(table: Table, exponents: Mapping[str, float] | None = None) -> list[Target]:
-    """Return all targets with what was measured; ``exponents`` are those of growth.py by name."""
+def targets(
+    table: Table,
+    exponents: Mapping[str, float] | None = None,
+    overloads: Sequence[Mapping[str, Any]] | None = None,
+) -> list[Target]:
+    """Return all targets with what was measured.
+
+    ``exponents`` are those of growth.py by name, ``overloads`` the results of overload.py.
+    """
 
     def peers(model: str, server: str, limit: float) -> Target:
         best = table.best(model, "rate@64")
@@ -81,6 +89,13 @@ def targets(table: Table, exponents: Mapping[str, float] | None = None) -> list[
     found.append(Target("wrong answers of the generated projects", "<=", 0, _wrong(table)))
     for name, exponent in (exponents or {"growth of CPU": None}).items():
         found.append(Target(f"{name}: exponent", "<=", LINEAR, exponent))
+    for line in overloads or []:
+        recovery = math.inf if line["recovery"] is None else line["recovery"]
+        p99 = divided(line["p99"], line["deadline"])
+        found += [
+            Target(f"{line['name']}: seconds until recovered from overload", "<=", 2, recovery),
+            Target(f"{line['name']}: p99 of its deadline in overload", "<=", 1, p99),
+        ]
     return found
 
 

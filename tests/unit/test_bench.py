@@ -104,6 +104,9 @@ def test_targets_of_a_run():
     assert by["p50 at 1 of plain FastAPI"].value == 0.5
     assert found["wrong answers of the generated projects"].verdict == "reached"
     assert found["rows: exponent"].verdict == "not reached"
+    late = {"name": "x", "recovery": None, "p99": 0.3, "deadline": None}
+    stuck, unknown = targets(table, {}, [late])[-2:]
+    assert (stuck.verdict, unknown.verdict) == ("not reached", "not measured")
     ceiling = next(each for what, each in found.items() if "ceiling" in what)
     assert (ceiling.value, ceiling.verdict) == (0.4, "not reached")
 
@@ -131,10 +134,11 @@ def test_fits_the_exponent_of_the_largest_sizes():
 
 
 def test_joins_what_several_clients_saw():
-    part = {"ok": 10, "shed": 5, "broken": 1, "elapsed": 2.0, "latency": [(0.1, 9), (0.5, 1)],
+    part = {"ok": 10, "shed": 5, "broken": 1, "elapsed": 2.0, "sending": 2.0,
+            "latency": [(0.1, 9), (0.5, 1)],
             "lag": [(0.001, 16)], "timeline": [(6, 2, 0), (4, 3, 1)]}  # fmt: skip
     found = overload.joined([part, {**part, "elapsed": 4.0, "timeline": [(10, 5, 1)]}])
-    assert (found["offered"], found["goodput"]) == (8, 5)
+    assert (found["offered"], found["goodput"]) == (16, 5)
     assert (found["ok"], found["shed"], found["broken"]) == (20, 10, 2)
     assert (found["p99"], found["lag"]) == (0.5, 0.001)
     assert found["timeline"] == [[16, 7, 1], [4, 3, 1]]
