@@ -146,14 +146,14 @@ def _one(
         for _ in range(count)
     ]
     with ThreadPoolExecutor(count) as pool:  # their pipes must be read while they end
-        outputs = [pool.submit(lambda each=each: each.communicate()[0]) for each in clients]
+        outputs = [pool.submit(each.communicate) for each in clients]
         most = before
         while time.monotonic() < start + seconds:
             most = max(most, sum(map(pss, tree)))
             time.sleep(0.5)
         limit = max(0.05, _SLOWER * alone)
         recovered = recovery(client, body, limit, start + seconds)
-        result = joined([json.loads(each.result()) for each in outputs])
+        result = joined([json.loads(each.result()[0]) for each in outputs])
     after = sum(map(pss, tree))
     client.close()
     return {

@@ -87,7 +87,8 @@ def targets(
             what = "time of 1,000 rows"
             found.append(against(model, server, "batch", what, plain, "<=", 0.5))
     found.append(Target("wrong answers of the generated projects", "<=", 0, _wrong(table)))
-    for name, exponent in (exponents or {"growth of CPU": None}).items():
+    grown: Mapping[str, float | None] = exponents or {"growth of CPU": None}
+    for name, exponent in grown.items():
         found.append(Target(f"{name}: exponent", "<=", LINEAR, exponent))
     for line in overloads or []:
         recovery = math.inf if line["recovery"] is None else line["recovery"]

@@ -28,10 +28,11 @@ def run(argv: list[Any], **options: Any) -> str:
     Raises:
         RuntimeError: it failed; holds the end of its output.
     """
-    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, **options)
+    words = [str(each) for each in argv]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
     if done.returncode:
-        raise RuntimeError(f"$ {' '.join(map(str, argv))}\n{(done.stdout + done.stderr)[-3000:]}")
-    return done.stdout
+        raise RuntimeError(f"$ {' '.join(words)}\n{(done.stdout + done.stderr)[-3000:]}")
+    return str(done.stdout)
 
 
 def _digest(*parts: object) -> str:

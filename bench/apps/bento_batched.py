@@ -14,7 +14,7 @@ class Service:
     def __init__(self) -> None:
         self.model = predictor.load()
 
-    @bentoml.api(batchable=True, max_batch_size=1024, max_latency_ms=200)
+    @bentoml.api(batchable=True, max_batch_size=1024, max_latency_ms=1000)
     def predict(self, instances: list[Any]) -> list[dict[str, Any]]:
         """Predict every row of all requests that were joined."""
         labels, scores = self.model(instances)
