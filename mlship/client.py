@@ -16,15 +16,22 @@ from typing import Any
 from mlship.errors import ServiceError, UsageError
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    # A company proxy can't reach this machine's own loopback.
+def is_loopback(url: str) -> bool:
+    """Tell whether the URL names this machine, by its loopback interface."""
     host = urllib.parse.urlsplit(url).hostname or ""
-    local = host in ("localhost", "::1") or host.startswith("127.")
-    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def predict(url: str, body: dict[str, Any], timeout: float = 30) -> dict[str, Any]:
-    """POST ``body`` to ``url``/predict and return the answer.
+def _opener(url: str, *, direct: bool = False) -> urllib.request.OpenerDirector:
+    # A company proxy can't reach this machine's own loopback.
+    direct = direct or is_loopback(url)
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if direct else []))
+
+
+def predict(
+    url: str, body: dict[str, Any], timeout: float = 30, *, direct: bool = False
+) -> dict[str, Any]:
+    """POST ``body`` to ``url``/predict and return the answer; ``direct`` takes no proxy.
 
     Raises:
         ServiceError: nothing answers there, or it refuses the request.
@@ -39,7 +46,7 @@ def predict(url: str, body: dict[str, Any], timeout: float = 30) -> dict[str, An
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with _opener(url).open(request, timeout=timeout) as response:
+        with _opener(url, direct=direct).open(request, timeout=timeout) as response:
             answer = json.load(response)
     except urllib.error.HTTPError as error:
         raise _refused(error) from None

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mlship import __version__
+from mlship.cli.bench import bench
 from mlship.cli.build import build
 from mlship.cli.deploy import deploy
 from mlship.cli.init import init
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, inspect, serve, predict, build, run, deploy):
+for command in (init, inspect, serve, predict, bench, build, run, deploy):
     app.command()(command)
 
 

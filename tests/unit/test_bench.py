@@ -1,213 +1,234 @@
-"""The pure parts of the benchmark: reading wrk, medians, ratios, tables, targets, fits."""
+"""``mlship bench`` as a user meets it: what it prints, as JSON too, and its exit codes."""
 
 import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
-from bench import charts, check, growth, overload, report, wrk
-from bench.figures import Sample, medians, spread
-from bench.servers import BY_NAME, MODELS, SERVERS, Answers
-from bench.servers.generated import read
-from bench.servers.mlserver import _body, _read
-from bench.targets import Target, targets
-
-RESULT = (
-    'result {"requests": 1000, "microseconds": 2000000, "p50": 1500, "p99": 9000, "max": 12000, '
-    '"status": 10, "connect": 1, "read": 2, "write": 3, "timeout": 4}'
-)
+from mlship.cli import app, bench_view
+from mlship.errors import MlshipError
+from mlship.load import open_loop, searching
+from tests.support.projects import MLSHIP
+from tests.unit.services import LoadedService, answer
 
 
-def sample(round, server, *, model="iris", **figures):
-    return Sample(round, model, server, {name.replace("_", "@"): v for name, v in figures.items()})
+@pytest.fixture
+def service():
+    made = LoadedService()
+    yield made
+    made.close()
 
 
-def test_reads_what_wrk_prints():
-    load = wrk.parse(f"Running 1s test\n  1 threads\n{RESULT}\n")
-    assert load.good == 990
-    assert load.rate == 495
-    assert load.failed == 10 + 1 + 2 + 3 + 4
-    assert (load.p50, load.p99, load.longest) == (0.0015, 0.009, 0.012)
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Short runs; and one style of terminal, whoever runs the tests."""
+    monkeypatch.setattr(searching, "_STEP_SECONDS", 0.3)
+    monkeypatch.setattr(searching, "_CALM_SECONDS", 0.1)
+    monkeypatch.setattr(searching, "_CLOSE", 1.2)
+    monkeypatch.setattr(open_loop.run, "__kwdefaults__", {"warmup": 0.1, "watch": None})
+    for console in (bench_view.out, bench_view.err):
+        monkeypatch.setattr(console, "_width", 200)
 
 
-def test_says_what_wrk_said_when_it_failed():
-    with pytest.raises(ValueError, match="unable to connect"):
-        wrk.parse("unable to connect to 127.0.0.1:8400 Connection refused")
+def bench(*argv):
+    done = CliRunner().invoke(app, ["bench", *map(str, argv)])
+    out = re.sub(r"\x1b\[[\d;]*m", "", done.stdout)
+    code = getattr(done.exception, "exit_code", done.exit_code)
+    error = done.exception if isinstance(done.exception, MlshipError) else None
+    assert error or isinstance(done.exception, SystemExit | None), done.exception
+    return SimpleNamespace(out=out, err=done.stderr, code=code, error=error)
 
 
-def test_medians_are_of_rounds_but_mistakes_add_up():
-    table = medians(
-        sample(n, "bentoml", rate_64=rate, wrong=wrong, difference=wrong / 10)
-        for n, (rate, wrong) in enumerate([(100, 0), (900, 1), (110, 0)])
+def test_at_a_rate(service, project):
+    done = bench(service.url, "--rate", 200, "--duration", 0.5, "--project", project)
+    assert done.code == 0
+    lines = [line.rstrip() for line in done.out.splitlines()]
+    assert re.fullmatch(
+        r"At 200 requests/s: p99 is .* ms, and all requests were answered", lines[-1]
     )
-    assert table.get("iris", "bentoml", "rate@64") == 110
-    assert table.get("iris", "bentoml", "wrong") == 1
-    assert table.get("iris", "bentoml", "difference") == 0.1
-    assert table.get("iris", "litserve", "rate@64") is None
+    assert re.search(r"^≤ +[\d.]+ ms +\d+ +█+", done.out.replace(" ≤", "≤"), re.M)
+    assert "requests  100 answered, 200/s" in lines
+    assert any(re.match(r"latency +p50 .* p90 .* p99 .* p99.9 .* max ", line) for line in lines)
+    sample = json.loads((project / "sample.json").read_text())
+    assert {path for path, *_ in service.requests} == {"/predict"}
+    assert all(json.loads(body) == sample for *_, body in service.requests)
 
 
-def test_a_failed_visit_leaves_the_other_rounds():
-    table = medians([Sample(1, "iris", "mlflow", error="no"), sample(2, "mlflow", rate_64=5)])
-    assert table.get("iris", "mlflow", "rate@64") == 5
-    assert medians([Sample(1, "iris", "mlflow", error="no")]).servers("iris") == []
-
-
-def test_best_peer_is_a_model_server():
-    table = medians(
-        [
-            sample(1, "plain-fastapi-onnx", rate_64=9000, p99_64=0.001),
-            sample(1, "bentoml", rate_64=100, p99_64=0.2),
-            sample(1, "mlserver", rate_64=300, p99_64=0.3),
-            sample(1, "ceiling", rate_64=9999, p99_64=0.001),
-        ]
+def test_json_of_a_rate(service, project):
+    service.script = lambda number: answer(503, "Retry-After: 1") if number % 10 == 9 else answer()
+    done = bench(service.url, "--rate", 200, "--duration", 0.5, "--json", "--project", project)
+    found = json.loads(done.out)
+    assert (done.code, found["verdict"], found["steps"], found["interrupted"]) == (
+        0,
+        None,
+        [],
+        False,
     )
-    assert table.best("iris", "rate@64") == ("mlserver", 300)
-    assert table.best("iris", "p99@64", least=True) == ("bentoml", 0.2)
-    assert table.best("iris", "rate@64", ("peer", "plain")) == ("plain-fastapi-onnx", 9000)
-    assert table.best("forest", "rate@64") is None
-    assert table.ratio("iris", "rate@64", "mlserver", "bentoml") == 3
-    assert table.ratio("iris", "rate@64", "mlserver", "ray") is None
-
-
-def test_spread_is_the_worst_of_all_servers():
-    samples = [sample(n, "bentoml", rate_64=rate) for n, rate in enumerate((90, 100, 120))]
-    assert spread(samples, "rate@64") == pytest.approx(0.3)
-    assert spread(samples[:1], "rate@64") is None
+    result = found["result"]
+    assert (result["requests"], result["ok"], result["shed"]) == (100, 90, 10)
+    assert sum(second["shed"] for second in result["timeline"]) == 10
+    assert sum(n for _, n in result["histogram_ms"]) == 90
+    assert result["latency_ms"]["p50"] <= result["latency_ms"]["max"] < 1000
+    assert done.err.splitlines() == ["Warming up, then 200/s for 0.5 s"]
 
 
 @pytest.mark.parametrize(
-    ("sign", "limit", "value", "verdict"),
+    ("goal", "script", "code", "sentence"),
     [
-        (">=", 8, 8.0, "reached"),
-        (">=", 8, 7.9, "not reached"),
-        ("<=", 0.5, 0.5, "reached"),
-        ("<=", 0.5, 0.51, "not reached"),
-        ("<=", 0, None, "not measured"),
+        (900, None, 0, "Meets p99 <= 900 ms at 100 requests/s"),
+        (5, None, 8, "Does not meet p99 <= 5 ms at 100 requests/s: p99 is "),
+        (
+            900,
+            lambda number: answer(500) if number % 5 == 4 else answer(),
+            8,
+            "Does not meet p99 <= 900 ms at 100 requests/s: of 50 requests 10 got another status; ",
+        ),
     ],
 )
-def test_target(sign, limit, value, verdict):
-    assert Target("x", sign, limit, value).verdict == verdict
+def test_a_goal_at_a_rate(service, project, goal, script, code, sentence):
+    service.delay = 0.05
+    service.script = script or service.script
+    argv = ("--rate", 100, "--duration", 0.5, "--p99", goal, "--project", project)
+    done = bench(service.url, *argv)
+    assert done.out.splitlines()[-1].startswith(sentence)
+    assert done.code == code
+    assert (str(done.error) == f"The service does not meet p99 <= {goal} ms") is (code == 8)
 
 
-def test_targets_of_a_run():
-    table = medians(
-        [
-            sample(1, "mlship-fastapi-onnx", rate_64=8000, p99_64=0.01, p50_1=0.1, wrong=0),
-            sample(1, "mlserver", rate_64=800, p99_64=0.1),
-            sample(1, "plain-fastapi", p50_1=0.2),
-            sample(1, "ceiling", rate_64=20000),
-        ]
+def test_a_client_that_was_too_slow_blames_itself(service, project, monkeypatch):
+    monkeypatch.setattr(searching, "_BUSY", -1)
+    argv = ("--rate", 100, "--duration", 0.5, "--p99", 5, "--project", project)
+    service.delay = 0.05
+    done = bench(service.url, *argv)
+    assert done.code == 1
+    assert str(done.error) == "This machine is too slow to tell whether p99 is within 5 ms"
+    assert "This client was late itself" in done.err
+    assert done.out.splitlines()[-1].startswith("Can't tell whether it meets p99 <= 5 ms at 100 ")
+
+
+def test_search(service, project):
+    service.per_second = 300
+    done = bench(service.url, "--duration", 0.5, "--json", "--project", project)
+    found = json.loads(done.out)
+    assert (done.code, found["verdict"], found["goal_p99_ms"]) == (0, "meets", 50)
+    assert 200 < found["rate"] < 375
+    assert found["steps"][-1]["confirms"]
+    assert found["result"]["rate"] == found["rate"] == found["steps"][-1]["rate"]
+    assert len(done.err.splitlines()) == 1 + len(found["steps"])
+
+
+def test_search_that_finds_nothing(service, project, monkeypatch):
+    monkeypatch.setattr(searching, "_SETTLE_SECONDS", 0.1)
+    service.delay = 0.1
+    done = bench(service.url, "--p99", 20, "--project", project)
+    assert done.code == 8
+    table = [line.split() for line in done.out.splitlines()]
+    assert table[0] == ["rate/s", "answered/s", "p50", "p99", "shed", "errors"]
+    assert table[1][-3:] == ["✗", "too", "slow"]
+    assert re.match(
+        r"Does not meet p99 <= 20 ms, not even at [\d.]+ requests/s", done.out.splitlines()[-1]
     )
-    found = {each.what: each for each in targets(table, {"rows": 1.2})}
-    by = {what.split("ONNX: ")[-1]: each for what, each in found.items() if "iris" in what}
-    assert by["requests/s of the best peer at 64"].value == 10
-    assert by["p99 of the best peer at 64"].value == pytest.approx(0.1)
-    assert by["p50 at 1 of plain FastAPI"].value == 0.5
-    assert found["wrong answers of the generated projects"].verdict == "reached"
-    assert found["rows: exponent"].verdict == "not reached"
-    late = {"name": "x", "recovery": None, "p99": 0.3, "deadline": None}
-    stuck, unknown = targets(table, {}, [late])[-2:]
-    assert (stuck.verdict, unknown.verdict) == ("not reached", "not measured")
-    ceiling = next(each for what, each in found.items() if "ceiling" in what)
-    assert (ceiling.value, ceiling.verdict) == (0.4, "not reached")
 
 
-def test_compares_labels_and_probabilities():
-    truth = ([1, 0, 1], [[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
-    assert check.compare(Answers(*truth), *truth).wrong == 0
-    close = Answers([1, 0, 1], [[0.1, 0.900009], [0.8, 0.2], [0.3, 0.7]])
-    assert check.compare(close, *truth) == check.Checked(3, 0, pytest.approx(9e-6))
-    swapped = Answers([0, 0, 1], [[0.1, 0.9], [0.8, 0.2], [0.3, 0.7001]])
-    assert check.compare(swapped, *truth).wrong == 2
-    assert check.compare(Answers([1], [[0.1, 0.9]]), *truth).wrong == 2
-    assert check.compare(Answers([1, 0, 1], [[1.0], [0.8, 0.2], []]), *truth).wrong == 2
+def test_nothing_answers(project):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        done = bench(url, "--project", project)
+    assert (done.code, done.out) == (8, "")
+    assert str(done.error) == f"No service answers at {url}"
+    assert done.error.next.endswith("or name it: mlship bench URL")
 
 
-def test_no_number_is_no_answer():
-    nan = float("nan")
-    assert check.compare(Answers([1], [[nan, nan]]), [1], [[0.1, 0.9]]).wrong == 1
+def test_a_refused_sample(service, project):
+    service.script = lambda number: answer(422, body=b'{"detail": "a is missing"}')
+    done = bench(service.url, "--project", project)
+    assert (done.code, done.out, service.number) == (8, "", 1)
+    assert done.error.why == "a is missing"
 
 
-def test_fits_the_exponent_of_the_largest_sizes():
-    found = growth.line("rows", [(n, 0.001 + 1e-6 * n**1.0) for n in (1, 10, 100, 10_000, 100_000)])
-    assert found["overall"] < 0.5 < 0.9 < found["exponent"] < 1
-    assert growth.slope([(n, 3 * n**2) for n in (1, 5, 25)]) == pytest.approx(2)
+def test_a_service_that_dies_after_the_first_answer(service, project):
+    service.script = lambda number: answer() if number == 0 else None
+    done = bench(service.url, "--rate", 100, "--duration", 0.5, "--project", project)
+    assert (done.code, str(done.error)) == (8, "The service answered no request")
+    assert "broken" in done.out
 
 
-def test_joins_what_several_clients_saw():
-    part = {"ok": 10, "shed": 5, "broken": 1, "elapsed": 2.0, "sending": 2.0,
-            "latency": [(0.1, 9), (0.5, 1)],
-            "lag": [(0.001, 16)], "timeline": [(6, 2, 0), (4, 3, 1)]}  # fmt: skip
-    found = overload.joined([part, {**part, "elapsed": 4.0, "timeline": [(10, 5, 1)]}])
-    assert (found["offered"], found["goodput"]) == (16, 5)
-    assert (found["ok"], found["shed"], found["broken"]) == (20, 10, 2)
-    assert (found["p99"], found["lag"]) == (0.5, 0.001)
-    assert found["timeline"] == [[16, 7, 1], [4, 3, 1]]
-    assert overload.quantile([], 0.5) is None
+def test_outside_a_project(service, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "body.json"
+    file.write_text('{"instances": [[1], [2]]}')
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    fixed = ("--rate", 50, "--duration", 0.2)
+    assert bench(service.url, *fixed).code == bench("--file", file).code == 3
+    assert bench(service.url, "--file", tmp_path / "rows.csv", *fixed).code == 2
+    assert service.number == 0
+    assert bench(f"{service.url}/model/", "--file", file, *fixed, "--rows", 3).code == 0
+    assert {path for path, *_ in service.requests} == {"/model/predict"}
+    assert json.loads(service.requests[-1][2]) == {"instances": [[1], [2], [1]]}
+
+
+def test_rows_of_a_csv(service, project):
+    (project / "rows.csv").write_text("b,a,target\n1,2,x\n")
+    argv = ("--rate", 50, "--duration", 0.2, "--file", project / "rows.csv", "--project", project)
+    assert bench(service.url, *argv).code == 0
+    assert json.loads(service.requests[-1][2]) == {"instances": [{"a": 2, "b": 1}]}
 
 
 @pytest.mark.parametrize(
-    ("ratio", "words"),
-    [(None, ""), (14.2, "14"), (9.97, "10"), (2.44, "2.4"), (0.999, "1.0"), (0.31, "0.31")],
+    "argv", [["--rate", "0"], ["--duration", "0"], ["--connections", "0"], ["--rows", "0"]]
 )
-def test_writes_ratios(ratio, words):
-    assert report.times(ratio) == words
+def test_wrong_numbers(service, project, argv):
+    assert bench(service.url, *argv, "--project", project).code == 2
+    assert service.number == 0
 
 
-def test_renders_a_run():
-    figures = {"rate@64": 1000.0, "p50@1": 0.001, "p99@64": 0.02, "cpu@64": 0.0005, "batch": 0.01,
-               "cold": 1.5, "pss": 2.0**27, "wrong": 0, "asked": 450, "failed": 0}  # fmt: skip
-    samples = [
-        vars(Sample(1, "iris", "mlship-fastapi-onnx", {**figures, "rate@64": 9000.0})),
-        vars(Sample(1, "iris", "mlserver", figures)),
-        vars(Sample(1, "iris", "plain-fastapi", {**figures, "rate@64": 500.0})),
-        vars(Sample(1, "iris", "bentoml", error="did not start\nlog")),
-    ]
-    machine = {"processor": "P", "cores": "2", "system": "Linux"}
-    data = {"date": "2025-01-01", "machine": machine, "load": 0.1, "samples": samples,
-            "settings": {"repeat": 1, "seconds": 5}, "versions": {"BentoML": ["bentoml 1.4"]},
-            "growth": [growth.line("A: rows", [(1, 0.001), (1000, 0.01), (10000, 0.1)])],
-            }  # fmt: skip
-    text = report.render(json.loads(json.dumps(data)))
-    (ours,) = [line for line in text.splitlines() if line.startswith("| **mlship")]
-    assert ours.startswith("| **mlship FastAPI, ONNX** | 9,000 | 18 | 9.0 |")
-    assert "0 of 450" in ours
-    assert "- round 1, iris, bentoml: did not start" in text
-    assert "| A: rows: exponent | <= 1.05 | 1.00 | reached |" in text
-    widths = {line.count("|") for line in text.splitlines() if "PSS" in line or "**mlship" in line}
-    assert len(widths) == 1
+def test_no_url(project):
+    done = bench("localhost:8000", "--project", project)
+    assert (done.code, str(done.error)) == (
+        2,
+        "'localhost:8000/predict' is not the URL of a service",
+    )
 
 
-def test_charts_are_wellformed(tmp_path):
-    from xml.etree import ElementTree
-
-    figures = {"rate@64": 1000.0}
-    data = {
-        "samples": [vars(Sample(1, m, s.name, figures)) for s in SERVERS for m in s.models],
-        "growth": [growth.line(f"A: {axis}", [(1, 0.001), (1000, 0.01)])
-                   for axis in ("rows", "features")],
-    }  # fmt: skip
-    written = charts.write(data, tmp_path)
-    assert [path.name for path in written] == ["speed.svg", "growth.svg"]
-    for path in written:
-        ElementTree.parse(path)
-    assert charts.write({"samples": []}, tmp_path) == []
+def test_says_where_the_load_goes(service, project, monkeypatch):
+    fixed = ("--rate", 50, "--duration", 0.2, "--project", project)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # a proxy would be what is measured
+    monkeypatch.delenv("no_proxy", raising=False)
+    away = bench(f"http://0.0.0.0:{service.port}", *fixed)
+    assert (away.code, away.err.splitlines()[0]) == (0, "The load goes to 0.0.0.0.")
+    assert "The load goes" not in bench(service.url, *fixed).err
 
 
-def test_servers_are_told_apart():
-    assert len(BY_NAME) == len(SERVERS)
-    assert all(server.models <= set(MODELS) for server in SERVERS)
-    assert all(server.requirements or server.generated for server in SERVERS)
-    assert not [s.name for s in SERVERS if s.kind != "peer" and s.optional]
-
-
-def test_mlserver_takes_flat_rows_and_answers_so():
-    body = _body([[[1, 2], [3, 4]], [[5, 6], [7, 8]]], (2, 2))
-    assert body["inputs"][0]["shape"] == [2, 2, 2]
-    assert body["inputs"][0]["data"] == [1, 2, 3, 4, 5, 6, 7, 8]
-    answer = {"outputs": [{"name": "predict_proba", "shape": [2, 2], "data": [0.1, 0.9, 0.8, 0.2]},
-                          {"name": "predict", "shape": [2, 1], "data": [1, 0]}]}  # fmt: skip
-    assert _read(answer) == Answers([1, 0], [[0.1, 0.9], [0.8, 0.2]])
-
-
-def test_scores_without_labels_are_read_as_both():
-    assert read({"predictions": [[0.1, 0.9]]}) == Answers([1], [[0.1, 0.9]])
+@pytest.mark.parametrize("argv", [[], ["--json"], ["--rate", "200"]])
+def test_ctrl_c_shows_what_was_measured(service, project, argv):
+    process = subprocess.Popen(
+        [*MLSHIP, "bench", service.url, *argv],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    stop = threading.Timer(20, process.kill)
+    stop.start()
+    while service.number < 150 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    stop.cancel()
+    assert "Traceback" not in err
+    assert process.returncode == 130
+    if argv == ["--json"]:
+        found = json.loads(out)
+        assert found["interrupted"]
+        assert found["steps"] or found["result"]["ok"]
+    else:
+        assert out.splitlines()[-1] == "Stopped; this is what was measured so far."
+        assert "answered, " in out
