@@ -115,7 +115,7 @@ def _versions(work: Work, servers: list[Server]) -> dict[str, list[str]]:
     found = {}
     for server in servers:
         if not server.generated:
-            installed = versions(work.environment(server))
+            installed = versions(work.environment(server.requirements))
             found[server.label] = [f"{n} {installed[n]}" for n in TOLD if n in installed]
     return found
 

@@ -43,12 +43,16 @@ class Table:
     def best(
         self, model: str, figure: str, kinds: Iterable[str] = ("peer",), *, least: bool = False
     ) -> tuple[str, float] | None:
-        """Return which server of these kinds is best in a figure, and the figure."""
+        """Return which server of these kinds is best in a figure, and the figure.
+
+        Who answers wrong is best in nothing.
+        """
         wanted = set(kinds)
         found = [
             (value, name)
             for name in self.servers(model)
-            if BY_NAME[name].kind in wanted and (value := self.get(model, name, figure)) is not None
+            if BY_NAME[name].kind in wanted and not self.get(model, name, "wrong")
+            if (value := self.get(model, name, figure)) is not None
         ]
         if not found:
             return None

@@ -56,7 +56,8 @@ def rounds(
             most = f"rate@{settings.connections[-1]}"
             say(
                 f"{number} {model:7} {server.name:22} {figures[most]:7.0f}/s  "
-                f"p50 {figures['p50@1'] * 1e3:6.2f} ms  batch {figures['batch'] * 1e3:6.1f} ms  "
+                f"p50 {figures.get('p50@1', 0) * 1e3:6.2f} ms  "
+                f"batch {figures['batch'] * 1e3:6.1f} ms  "
                 f"{figures['pss'] / 2**20:4.0f} MiB  {wrong}, {figures['failed']:.0f} failed"
             )
     return found

@@ -60,7 +60,7 @@ def place_of(work: Work, server: Server, model: Model) -> Place:
         environment = folder / ".venv"
     else:
         folder = work.sub("run", f"{server.name}-{model.name}")
-        environment = work.environment(server)
+        environment = work.environment(server.requirements)
     return Place(environment, folder, model.folder, model.shape, free_port())
 
 
@@ -156,10 +156,11 @@ def _load(found: Running, url: str, bodies: Path, settings: Settings) -> Figures
         load = wrk.run(url, bodies, connections, settings.seconds, core)
         spent = found.cpu() - before
         figures[f"rate@{connections}"] = load.rate
-        figures[f"p50@{connections}"] = load.p50
-        figures[f"p99@{connections}"] = load.p99
-        figures[f"cpu@{connections}"] = spent / load.good if load.good else float("inf")
         figures["failed"] += load.failed
+        if load.good:  # else there are no times, which must not look like short ones
+            figures[f"p50@{connections}"] = load.p50
+            figures[f"p99@{connections}"] = load.p99
+            figures[f"cpu@{connections}"] = spent / load.good
     return figures
 
 

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.servers import Server
 from mlship.commands.uv import program
 
 # The newest one that all peers run on.
@@ -73,17 +72,17 @@ class Work:
         variables["UV_CONSTRAINT"] = str(path)
         return variables
 
-    def environment(self, server: Server) -> Path:
-        """Return a server's virtual environment; servers of the same requirements share one."""
-        path = self.sub("envs") / _digest(server.requirements)
+    def environment(self, requirements: tuple[str, ...]) -> Path:
+        """Return a virtual environment of these, which all that have the same share."""
+        path = self.sub("envs") / _digest(requirements)
         mark = path / "bench-ready"
         if not mark.is_file():
             uv, variables = program(), self._variables()
             run([uv, "venv", "--quiet", "--clear", "--python", PYTHON, path], env=variables)
             python = path / "bin" / "python"
-            run([uv, "pip", "install", "--quiet", "--python", python, *server.requirements],
+            run([uv, "pip", "install", "--quiet", "--python", python, *requirements],
                 env=variables)  # fmt: skip
-            mark.write_text("\n".join(server.requirements))
+            mark.write_text("\n".join(requirements))
         return path
 
     def train(self) -> None:

@@ -56,7 +56,8 @@ def test_best_peer_is_a_model_server():
         [
             sample(1, "plain-fastapi-onnx", rate_64=9000, p99_64=0.001),
             sample(1, "bentoml", rate_64=100, p99_64=0.2),
-            sample(1, "mlserver", rate_64=300, p99_64=0.3),
+            sample(1, "mlserver", rate_64=300, p99_64=0.3, wrong=0),
+            sample(1, "litserve", rate_64=800, p99_64=0.1, wrong=1),
             sample(1, "ceiling", rate_64=9999, p99_64=0.001),
         ]
     )
