@@ -1,0 +1,1 @@
+"""Measures the generated projects against their peers: ``python -m bench``."""
