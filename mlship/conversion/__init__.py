@@ -42,12 +42,16 @@ def reason_against(card: ModelCard) -> str:
     forms = {"joblib", "pickle", "skops", "json", "ubj", "txt"}
     if card.framework not in ("scikit-learn", "xgboost", "lightgbm") or card.format not in forms:
         return f"mlship converts scikit-learn, XGBoost and LightGBM models, not {card.framework}"
+    if card.path.is_dir():
+        return "it is a folder"
     if card.takes == "texts":
         return "texts are split in another way in ONNX"
     if card.output_classes:
         return "it has several outputs"
     if card.framework != "scikit-learn" and card.takes == "frame":
         return "its categories have names that ONNX does not know"
+    if dict(card.options).get("linear"):
+        return "the converter knows boosted trees only"
     if any(feature.shape for feature in card.features):
         return "it takes tensors"
     return ""

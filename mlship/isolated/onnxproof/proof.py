@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import candidates, compare, report, rows, spots
+from . import candidates, compare, jumps, report, rows, spots
 from .answers import Answers, Row, ask
 from .graph import Graph, Runtime
 from .native import Native
@@ -47,6 +47,14 @@ class Proof:
         made = rows.generated(features, known, self.request["generated"], seed, real)
         self.ask("generated", made)
         self.ask("edge", rows.edges(features, known, real or made, seed))
+        labels_only = self.answers.scores is None and self.request["task"] != "regression"
+        if not labels_only:  # of a label, no one can tell a jump from a slope
+            size = compare.scale(self.request["task"], self.answers)
+            more = jumps.found(
+                lambda some: ask(self.native.predict, some, self.request["probabilities"]),
+                features, real or made, 10 * compare.ABSOLUTE * size, seed,
+            )  # fmt: skip
+            self.ask("jump", more)
 
     def ask_splits(self, graph: Graph) -> None:
         """Ask for rows at the splits of the graph's own trees, once."""
@@ -57,7 +65,8 @@ class Proof:
         known = [spots.Spots() for _ in features]
         for column, value in dict.fromkeys(splits):
             known[column].edges.append(value)
-        base = [row for row, kind in zip(self.rows, self.kinds, strict=True) if kind != "edge"]
+        pairs = zip(self.rows, self.kinds, strict=True)
+        base = [row for row, kind in pairs if kind in ("real", "generated")]
         self.ask("split", rows.edges(features, known, base, self.request["seed"] + 2))
 
     def attempt(self, graph: Graph) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .proof import Proof
 
 _SHOWN = 5
-_GOLDEN = {"real": 16, "generated": 12, "edge": 16, "split": 12}
+_GOLDEN = {"real": 16, "generated": 12, "edge": 12, "jump": 8, "split": 8}
 # Labels this close to a tie may turn with another processor's rounding.
 _CLEAR = 1e-4
 
@@ -27,7 +27,7 @@ def counts(proof: Proof) -> dict[str, int]:
         "compared": len(proof.rows) - len(proof.answers.why),
         "real": kinds["real"],
         "generated": kinds["generated"],
-        "edge": kinds["edge"] + kinds["split"],
+        "edge": kinds["edge"] + kinds["jump"] + kinds["split"],
         "without an answer": len(proof.answers.why),
         "asked alone too": proof.alone,
     }
@@ -37,7 +37,7 @@ def differences(
     proof: Proof, different: list[int], found: Answers, alone: Answers
 ) -> list[dict[str, Any]]:
     """Return a few of the rows that differ, of every kind, with both answers."""
-    order = {"real": 0, "generated": 1, "edge": 2, "split": 3}
+    order = {"real": 0, "generated": 1, "edge": 2, "jump": 3, "split": 4}
     chosen = sorted(different, key=lambda index: order[proof.kinds[index]])[: _SHOWN - 1]
     chosen += [index for index in different[-1:] if index not in chosen]
     return [

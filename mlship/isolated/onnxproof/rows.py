@@ -54,7 +54,11 @@ def edges(features: list[dict[str, Any]], spots: list[Spots], base: list[Row], s
             row = list(dice.choice(base))
             row[index] = value
             rows.append(row)
-    numbers = [i for i, feature in enumerate(features) if feature["dtype"][0] in "fiu"]
+    numbers = [
+        index
+        for index, feature in enumerate(features)
+        if feature["dtype"][0] in "fiu" and not feature["categories"]
+    ]
     for far in (0.0, 1.0, -1.0, 1e6, 1e30, -1e30, _LARGEST, None):
         row = list(dice.choice(base))
         for index, feature in enumerate(features):
@@ -124,8 +128,9 @@ def _edge_values(feature: dict[str, Any], spot: Spots, dice: random.Random) -> l
 
 def around(value: float) -> list[float]:
     """Return a number and its neighbours, as float64 and as float32 have them."""
+    value = min(max(value, -_LARGEST), _LARGEST)
     near = np.float32(value)
-    return [
+    values = [
         value,
         math.nextafter(value, math.inf),
         math.nextafter(value, -math.inf),
@@ -133,6 +138,7 @@ def around(value: float) -> list[float]:
         float(np.nextafter(near, np.float32(math.inf))),
         float(np.nextafter(near, np.float32(-math.inf))),
     ]
+    return [each for each in values if abs(each) <= _LARGEST]
 
 
 def _typed(feature: dict[str, Any], value: float) -> Any:
