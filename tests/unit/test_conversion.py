@@ -318,3 +318,64 @@ def test_mistakes_in_what_is_recorded(tmp_path, line, words):
     with pytest.raises(ProjectError) as caught:
         config.load(tmp_path / "mlship.yaml")
     assert words in caught.value.why
+
+
+@pytest.fixture
+def init(monkeypatch, tmp_path, model, capsys):
+    """Runs ``mlship init`` on a model, with what converting it comes to."""
+    from mlship.cli.init import init as command
+
+    def run(outcome, name="churn", **how):
+        def convert(card, python, folder, runner, **_):
+            if isinstance(outcome, Exception):
+                raise outcome
+            (folder / "model.onnx").write_bytes(b"graph")
+            return conversion.Conversion(*evidence.of(card, python, folder / "model.onnx", outcome))
+
+        monkeypatch.setattr(conversion, "convert", convert)
+        monkeypatch.setattr("mlship.lock.lock", lambda *_: None)
+        monkeypatch.chdir(tmp_path)
+        command(name, model=model, no_input=True, **how)
+        return capsys.readouterr()
+
+    return run
+
+
+def test_init_shows_what_was_proven(init, tmp_path):
+    said = init(json.loads(json.dumps(RESULT)))
+    assert "ONNX Runtime runs it: 2,056 rows gave the same answers" in said.out
+    assert "churn.joblib: Pipeline" in said.out and "churn.onnx" in said.out
+    assert (tmp_path / "churn" / "model" / "churn.onnx").read_bytes() == b"graph"
+
+
+DIFFERENT = ModelError("churn.joblib answers differently in ONNX", why="7 of 9 rows differ")
+
+
+def test_auto_stays_native_and_says_why(init, tmp_path):
+    said = init(DIFFERENT)
+    assert "answers differently in ONNX: 7 of 9 rows differ" in said.err
+    assert "It stays with scikit-learn." in said.err
+    assert (tmp_path / "churn" / "model" / "churn.joblib").is_file()
+    assert "scikit-learn==" in (tmp_path / "churn" / "pyproject.toml").read_text()
+    assert "original" not in (tmp_path / "churn" / "mlship.yaml").read_text()
+
+
+def test_auto_warns_where_the_environment_failed(init, tmp_path):
+    said = init(ToolFailed("The environment could not be made", why="no network"))
+    assert "Warning: The environment could not be made; the model stays with" in said.err
+    assert (tmp_path / "churn" / "model" / "churn.joblib").is_file()
+
+
+def test_onnx_has_to_be_proven(init, tmp_path):
+    with pytest.raises(ModelError, match="answers differently"):
+        init(DIFFERENT, runtime="onnx")
+    with pytest.raises(UsageError, match="exclude each other"):
+        init(RESULT, runtime="onnx", no_lock=True)
+    assert not (tmp_path / "churn").exists()
+
+
+@pytest.mark.parametrize("how", [{"runtime": "native"}, {"no_lock": True}])
+def test_init_that_never_loads_the_model(init, tmp_path, how):
+    said = init(AssertionError("converted"), **how)
+    assert ("no network" in said.err) is ("no_lock" in how)
+    assert (tmp_path / "churn" / "model" / "churn.joblib").is_file()

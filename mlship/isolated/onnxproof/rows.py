@@ -130,13 +130,14 @@ def around(value: float) -> list[float]:
     """Return a number and its neighbours, as float64 and as float32 have them."""
     value = min(max(value, -_LARGEST), _LARGEST)
     near = np.float32(value)
+    with np.errstate(over="ignore"):
+        beside = [float(np.nextafter(near, np.float32(end))) for end in (math.inf, -math.inf)]
     values = [
         value,
         math.nextafter(value, math.inf),
         math.nextafter(value, -math.inf),
         float(near),
-        float(np.nextafter(near, np.float32(math.inf))),
-        float(np.nextafter(near, np.float32(-math.inf))),
+        *beside,
     ]
     return [each for each in values if abs(each) <= _LARGEST]
 
