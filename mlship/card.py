@@ -84,6 +84,27 @@ class Import:
 
 
 @dataclass(frozen=True)
+class Original:
+    """The model that an ONNX one was converted from, and how that was proven.
+
+    Attributes:
+        file: the name that it had.
+        sha256: its hex digest.
+        python: the Python that the proof ran on, such as ``3.11``.
+        dtypes: what each input of the graph takes: one for a matrix, else one per feature.
+        labels: how the graph's labels become the classes: ``same``, ``index``, ``bool``, ``float``.
+        summary: the proof in sentences, for the README.
+    """
+
+    file: str
+    sha256: str
+    python: str
+    dtypes: tuple[str, ...]
+    labels: str
+    summary: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a model file says about itself.
 
@@ -114,6 +135,8 @@ class ModelCard:
         modules: modules that the file needs and no package index provides under that name.
         sha256: hex digest of the file, or of a folder's names and digests; by ``inspect``.
         size: length in bytes, of all files for a folder; by ``inspect``.
+        original: where the file was converted to ONNX: what it was converted from. All else but
+            path, format, takes, requirements, names of inputs and outputs is the original's.
     """
 
     path: Path
@@ -138,6 +161,7 @@ class ModelCard:
     modules: tuple[str, ...] = ()
     sha256: str = ""
     size: int = 0
+    original: Original | None = None
 
     @property
     def example(self) -> tuple[Any, ...]:
@@ -149,4 +173,6 @@ class ModelCard:
         values = asdict(self)
         values["path"] = str(self.path)
         values["options"] = dict(self.options)
+        if self.original is None:
+            del values["original"]
         return values

@@ -17,6 +17,9 @@ _IMAGE = r"^([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-
 _CPU = r"^\d+(\.\d+)?m?$"
 _MEMORY = r"^\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?$"
 _INCLUDE = r"^[A-Za-z_]\w*(\.py)?$"
+_SHA256 = r"^[0-9a-f]{64}$"
+# A name, no path: https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap03.html#tag_03_147
+_FILE = r"^[^/\\\x00-\x1f]{1,255}$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
@@ -57,7 +60,15 @@ class Model(_Section):
     """The model file inside the project."""
 
     file: str
-    sha256: Annotated[str, Pattern(r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Pattern(_SHA256)]
+
+
+@dataclass(frozen=True)
+class Original(_Section):
+    """The file that the model was converted from; it is not in the project."""
+
+    file: Annotated[str, Pattern(_FILE)]
+    sha256: Annotated[str, Pattern(_SHA256)]
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,9 @@ class Autoscale(_Section):
     cpu: Annotated[int, Between(1, 100)] = 75
 
 
+Runtime = Literal["auto", "native", "onnx"]
+
+
 @dataclass(frozen=True)
 class Config(_Section):
     """The whole of mlship.yaml."""
@@ -94,6 +108,8 @@ class Config(_Section):
     image: Annotated[str, Pattern(_IMAGE)]
     version: Annotated[str, Pattern(r"^\d+(\.\d+)*([a-z0-9.-]*)$")] = "0.1.0"
     server: Literal["fastapi", "flask"] = "fastapi"
+    runtime: Runtime = "auto"
+    original: Original | None = None
     port: Annotated[int, Between(1024, 65535)] = 8000
     namespace: Annotated[str, Pattern(_LABEL)] = "default"
     replicas: Annotated[int, Between(1, 1000)] = 2
@@ -182,7 +198,8 @@ def load(path: Path) -> Config:
 def _message(error: Any) -> str:
     kind = error["type"]
     if kind == "unexpected_keyword_argument":
-        known = [*Config.__dataclass_fields__, "max", "cpu", "memory", "requests", "limits", "file"]
+        known = [*Config.__dataclass_fields__, "max", "cpu", "memory", "requests", "limits", "file",
+                 "sha256"]  # fmt: skip
         near = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
         return "is not a setting" + (f"; did you mean {near[0]}?" if near else "")
     if kind == "missing":

@@ -101,6 +101,8 @@ def sample(card: ModelCard) -> str:
 def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]:
     """Return the values of ``cookiecutter.*`` in the templates."""
     labels = f"{card.framework} {card.framework_version or ''}".strip().replace("onnx", "ONNX")
+    if card.original:
+        labels += ", run by ONNX Runtime"
     count = len(card.features)
     features = f"{count} features" if count > 1 else card.features[0].name
     title = f"{card.task} model of {features} ({labels})"
@@ -122,6 +124,12 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "format": card.format,
         "takes": card.takes,
         "options": options,
+        # What the inputs of an ONNX graph take, which a converted one may ask in another type.
+        "kinds": list(card.original.dtypes) if card.original else [f.dtype for f in card.features],
+        "labels": card.original.labels if card.original else "same",
+        "proof": [plain(line) for line in card.original.summary] if card.original else [],
+        "original_literal": json.dumps(card.original.file) if card.original else "",
+        "original_label": plain(card.original.file) if card.original else "",
         "inputs": [literal(name) for name in card.input_names],
         "outputs": [literal(name) for name in card.output_names],
         **printed.answers(card),
@@ -165,15 +173,13 @@ def _untyped(card: ModelCard, config: Config) -> list[str]:
     """Return the packages of the project that mypy finds no types for."""
     server_library = {"fastapi": "fastapi_offline", "flask": "flask_swagger_ui"}[config.server]
     libraries = {"scikit-learn": "sklearn", "onnx": "onnxruntime"}
-    name = card.framework
+    name = "onnx" if card.original else card.framework
     names = {libraries.get(name, name), server_library}
     if card.format == "joblib":
         names.add("joblib")
     if card.format == "skops":
         names.add("skops")
-    names.update(
-        {"transformers": ["torch"], "keras": ["jax", "tensorflow"]}.get(card.framework, [])
-    )
+    names.update({"transformers": ["torch"], "keras": ["jax", "tensorflow"]}.get(name, []))
     if card.takes == "frame":
         names.add("pandas")
     return sorted(names)
@@ -181,6 +187,9 @@ def _untyped(card: ModelCard, config: Config) -> list[str]:
 
 def _notes(card: ModelCard, config: Config) -> list[tuple[str, str]]:
     notes = {**_FILE_NOTES, **_SERVER_NOTES[config.server], **_LAST_NOTES}
+    if card.original:
+        notes["conversion.json"] = "how the conversion to ONNX was proven"
+        notes[".mlship/original.json"] = "the model before it was converted, for `--force`"
     if card.takes == "frame":
         notes["app/table.py"] = "rows as a DataFrame"
     if any(feature.shape for feature in card.features):

@@ -28,5 +28,6 @@ def for_project(card: ModelCard, server: str) -> list[Path]:
     if any(feature.shape for feature in card.features):
         inputs.append("tensors")
     runtime = _RUNTIMES.get(card.format, card.format)
-    names = ("shared", server, *inputs, runtime, "docker", "kubernetes")
+    proof = ["converted"] if card.original else []
+    names = ("shared", server, *inputs, runtime, *proof, "docker", "kubernetes")
     return [root() / layer for layer in names]

@@ -65,6 +65,7 @@ def instances(card: ModelCard) -> dict[str, Any]:
         "has_tensors": any(feature.shape for feature in card.features),
         "has_free_sides": any(None in feature.shape for feature in card.features),
         "has_nullable": nullable,
+        "nullable_texts": any(f.nullable and f.dtype == "string" for f in card.features),
         "descriptions": [
             {"literal": literal(feature.name), "text": literal(feature.description)}
             for feature in card.features
@@ -110,7 +111,7 @@ def _feature(feature: Feature, annotation: str) -> dict[str, Any]:
         "dtype": feature.dtype,
         "shape": list(feature.shape),
         "nullable": feature.nullable,
-        "column": _column(feature),
+        "column": f'"{column(feature)}"',
         "category": annotation.removesuffix(" | None") if feature.categories else "",
     }
 
@@ -128,12 +129,12 @@ def _takes_label(card: ModelCard) -> str:
     return f"{count} features ({', '.join(sorted(kinds))})"
 
 
-def _column(feature: Feature) -> str:
-    """Return the pandas dtype of a column, as a Python literal."""
+def column(feature: Feature) -> str:
+    """Return the pandas dtype of a column."""
     if feature.dtype == "string" or (feature.dtype == "bool" and feature.nullable):
-        return '"object"'
+        return "object"
     # Only floating-point columns can hold missing values.
-    return '"float64"' if feature.nullable else f'"{feature.dtype}"'
+    return "float64" if feature.nullable else feature.dtype
 
 
 def written(value: Any) -> str:

@@ -22,13 +22,14 @@ _OLDEST_MINOR = 11
 
 def runtime(card: ModelCard, server: str) -> list[str]:
     """Return the sorted requirements of the image; the model's own pins replace looser ones."""
-    asked = {_name(requirement) for requirement in card.requirements}
+    asked = {name_of(requirement) for requirement in card.requirements}
     frame = ("pandas>=2",) if card.takes == "frame" else ()
-    own = [r for r in (*_SERVICE, *_SERVER[server], *frame) if _name(r) not in asked]
+    own = [r for r in (*_SERVICE, *_SERVER[server], *frame) if name_of(r) not in asked]
     return sorted({*own, *card.requirements})
 
 
-def _name(requirement: str) -> str:
+def name_of(requirement: str) -> str:
+    """Return the name that a requirement begins with."""
     for index, character in enumerate(requirement):
         if not (character.isalnum() or character in "-_."):
             return requirement[:index]

@@ -14,7 +14,7 @@ _STEP = 256
 
 def for_model(card: ModelCard) -> Resources:
     """Return requests and limits: the library's own need plus three times the file."""
-    base = _BASE.get(card.framework, _DEFAULT)
+    base = _DEFAULT if card.original else _BASE.get(card.framework, _DEFAULT)
     extra = 3 * card.size // 2**20
     limit = base + -(-extra // _STEP) * _STEP if extra > 32 else base
     return Resources(

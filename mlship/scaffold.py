@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,14 @@ def scaffold(
     force: bool = False,
     include: Iterable[Path] = (),
     refined: bool = False,
+    files: Mapping[str, str] | None = None,
     finish: Callable[[Path], None] = lambda project: None,
 ) -> Scaffolded:
     """Write the project to ``target``; all of it or nothing.
 
     ``include`` are modules of the user's own, copied beside ``app/``.
     With ``refined`` the card's features are kept for the next time.
+    ``files`` are further ones, by their path in the project, with their text.
     ``finish`` gets the rendered project before it is moved, to add to it (the lock).
 
     Raises:
@@ -75,6 +77,10 @@ def scaffold(
             _copy(source, project / source.name)
         if refined:
             remembered.save(project, card)
+        if card.original:
+            remembered.save_original(project, card)
+        for name, text in (files or {}).items():
+            (project / name).write_text(text, encoding="utf-8")
         finish(project)
         ownership.write_record(project)
         return Scaffolded(target, _move(project, target))

@@ -12,8 +12,10 @@ from mlship.cli.options import Verbose
 if TYPE_CHECKING:
     from mlship.ownership import Changes
     from mlship.plan import Plan
+    from mlship.runner import Runner
 
 Server = Literal["fastapi", "flask"]
+Runtime = Literal["auto", "native", "onnx"]
 
 
 def init(
@@ -39,6 +41,14 @@ def init(
     trust: Annotated[
         bool, typer.Option("--trust", help="Take a model that runs code when it is loaded.")
     ] = False,
+    runtime: Annotated[
+        Runtime | None,
+        typer.Option(
+            help="What runs the model: ONNX Runtime where that is proven to answer the same, "
+            "the model's own library, or ONNX Runtime or nothing.",
+            show_default="auto",
+        ),
+    ] = None,
     values: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A value of mlship.yaml. Repeatable."),
@@ -53,6 +63,8 @@ def init(
     verbose: Verbose = False,
 ) -> None:
     """Read a model and write a project that serves it."""
+    import tempfile
+
     from mlship import lock, names, plan, scaffold, settings
     from mlship.cli import console
     from mlship.errors import ToolFailed
@@ -67,8 +79,9 @@ def init(
         server = "flask" if chosen == "flask" else "fastapi"
     planned = plan.make(
         target,
-        plan.Wishes(model, server, given, sample, target_column, tuple(include or ()), trust),
-    )
+        plan.Wishes(model, server, given, sample, target_column, tuple(include or ()), trust,
+                    runtime),
+    )  # fmt: skip
     runner = console.runner(verbose=verbose)
 
     def finish(project: Path) -> None:
@@ -81,19 +94,69 @@ def init(
             console.warn(f"{error.what}; `mlship serve` and `mlship build` will try again.")
             console.note(error.why)
 
-    done = scaffold.scaffold(
-        planned.card,
-        planned.context(),
-        target,
-        force=force,
-        include=planned.include,
-        refined=planned.refined,
-        finish=finish,
-    )
-    _show(planned, target, done.changes)
+    with tempfile.TemporaryDirectory(prefix="mlship-") as folder:
+        source = planned.card.path
+        if planned.to_convert:
+            planned = _convert(planned, Path(folder), runner, sample, offline=no_lock)
+        done = scaffold.scaffold(
+            planned.card,
+            planned.context(),
+            target,
+            force=force,
+            include=planned.include,
+            refined=planned.refined,
+            files=planned.files,
+            finish=finish,
+        )
+    _show(planned, source, target, done.changes)
 
 
-def _show(planned: Plan, target: Path, changes: Changes) -> None:
+def _convert(
+    planned: Plan, folder: Path, runner: Runner, sample: Path | None, *, offline: bool
+) -> Plan:
+    """Return the plan with the model in ONNX, or as it was where that is not proven.
+
+    Raises:
+        ModelError, ToolFailed: it is not, and ``--runtime onnx`` asks for it.
+    """
+    from mlship import conversion, plan
+    from mlship.cli import console
+    from mlship.conversion.request import MOST_REAL
+    from mlship.errors import ModelError, ToolFailed, UsageError
+    from mlship.sampling import rows
+
+    must = planned.config.runtime == "onnx"
+    if offline and must:
+        raise UsageError(
+            "--no-lock and --runtime onnx exclude each other",
+            why="A conversion needs the network, as the lock does.",
+            next="leave one of them out",
+        )
+    if offline:
+        console.note("Not converted to ONNX: --no-lock stands for no network.")
+        return planned
+    card = planned.card
+    try:
+        real = rows.read(sample, card.features, MOST_REAL) if sample else []
+        with console.err.status("Converting to ONNX, and comparing its answers with the model's"):
+            found = conversion.convert(
+                card, planned.config.python, folder, runner, rows=real, include=planned.include
+            )
+    except ModelError as error:
+        if must:
+            raise
+        console.note(f"{error.what}: {error.why}\nIt stays with {card.framework}.")
+        return planned
+    except ToolFailed as error:
+        if must:
+            raise
+        console.warn(f"{error.what}; the model stays with {card.framework}.")
+        console.note(error.why)
+        return planned
+    return plan.converted(planned, found.card, found.files)
+
+
+def _show(planned: Plan, model: Path, target: Path, changes: Changes) -> None:
     from rich.text import Text
 
     from mlship.cli import console
@@ -102,7 +165,7 @@ def _show(planned: Plan, target: Path, changes: Changes) -> None:
     from mlship.text import plain
 
     card = planned.card
-    source = "the bundled iris model" if card.path == BUNDLED_MODEL else str(card.path)
+    source = "the bundled iris model" if model == BUNDLED_MODEL else str(model)
     console.out.print(Text.assemble("Read ", (source, "bold"), f": {plain(card.description)}"))
     console.out.print(
         Text(
@@ -112,6 +175,8 @@ def _show(planned: Plan, target: Path, changes: Changes) -> None:
             style="dim",
         )
     )
+    if card.original:
+        console.out.print(f"ONNX Runtime runs it: {card.original.summary[0]}", style="dim")
     for warning in card.warnings:
         console.warn(warning)
     console.out.print(file_tree(target.name, changes))

@@ -43,3 +43,15 @@ def install(uv: str, project: Path) -> Command:
     """Install exactly the development lock into the project's environment."""
     argv = (uv, "pip", "sync", "--require-hashes", "--python", ".venv/bin/python", DEV_LOCK)
     return Command(argv, cwd=project)
+
+
+def make_movable(uv: str, folder: Path, python: str) -> Command:
+    """Make an environment in an empty folder that may be renamed afterwards."""
+    return Command((uv, "venv", "--python", python, "--relocatable", "--allow-existing", "--quiet",
+                    str(folder)))  # fmt: skip
+
+
+def install_into(uv: str, folder: Path, requirements: tuple[str, ...]) -> Command:
+    """Install requirements, wheels only, into an environment."""
+    argv = (uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
+    return Command((*argv, "--only-binary", ":all:", *requirements))

@@ -16,7 +16,8 @@ from tests.conftest import SERVERS
 from tests.support import models
 from tests.support.servers import Server
 
-KINDS = ("tumor.onnx", "tumor.joblib", "diabetes.joblib", "diabetes.onnx")
+KINDS = ("tumor.onnx", "tumor.joblib", "tumor.converted", "diabetes.joblib", "diabetes.onnx",
+         "diabetes.converted")  # fmt: skip
 JSON = {"content-type": "application/json"}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from tests.conftest import SERVERS
 from tests.support import models
 from tests.support.projects import mlship
 
-KINDS = ("tumor.onnx", "tumor.joblib", "diabetes.joblib", "diabetes.onnx")
+KINDS = ("tumor.onnx", "tumor.joblib", "tumor.converted", "diabetes.joblib", "diabetes.onnx",
+         "diabetes.converted")  # fmt: skip
 TOOLS = Path(sys.executable).parent
 
 
@@ -184,8 +186,20 @@ def test_sample_is_a_row_of_every_feature(project):
 def test_rendering_twice_gives_the_same(project, tmp_path):
     config = load(project / "mlship.yaml")
     again = tmp_path / project.name
-    mlship("init", project.name, "--model", project / config.model.file, "--server",
-           config.server, "--no-input", "--no-lock", cwd=tmp_path)  # fmt: skip
+    if config.original:  # which the project has no more
+        shutil.copytree(
+            project,
+            again,
+            ignore=shutil.ignore_patterns(
+                ".venv", "*.lock", "app", "k8s", "README.md", "pyproject.toml", "test_*.py"
+            ),
+        )
+        mlship("init", project.name, "--force", "--no-input", "--no-lock", cwd=tmp_path)
+        assert (again / "tests" / "test_original.py").exists()
+    else:
+        mlship("init", project.name, "--model", project / config.model.file, "--server",
+               config.server, "--runtime", "native", "--no-input", "--no-lock",
+               cwd=tmp_path)  # fmt: skip
     for path in text_files(again):
         name = path.relative_to(again)
         if name.as_posix() != ".mlship/files.json":

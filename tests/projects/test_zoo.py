@@ -110,7 +110,7 @@ def test_project_answers_like_the_model(maker, name, tmp_path, monkeypatch):
     truth = truth[name]
     server = "flask" if len(name) % 2 else "fastapi"
     mlship("init", "served", "--model", folder / name, "--server", server, "--no-input",
-           *truth.get("init", []), cwd=tmp_path)  # fmt: skip
+           "--runtime", "native", *truth.get("init", []), cwd=tmp_path)  # fmt: skip
     project = tmp_path / "served"
     environment.ensure(project, find(project).config.python, Runner())
     for tool in ("ruff check .", "ruff format --check .", "mypy", "pytest -q"):

@@ -43,10 +43,13 @@ def to_onnx_bytes(model, columns, *, zipmap=False):
 
 
 def save(kind: str, folder: Path) -> Path:
-    """Write one of the models: ``tumor.joblib``, ``tumor.onnx``, ``diabetes.joblib``, ..."""
+    """Write one of the models: ``tumor.joblib``, ``tumor.onnx``, ``diabetes.joblib``, ...
+
+    ``tumor.converted`` is the joblib file that a project of this kind is made from.
+    """
     name, form = kind.split(".")
     model, frame = {"tumor": tumor, "diabetes": diabetes}[name]()
-    path = folder / kind
+    path = folder / (f"{name}-to-convert.joblib" if form == "converted" else kind)
     if form == "onnx":
         path.write_bytes(to_onnx_bytes(model, frame.columns))
     else:

@@ -30,15 +30,20 @@ class Projects:
         self.made: dict[tuple[str, str], Path] = {}
 
     def get(self, server: str, kind: str, *, installed: bool = True) -> Path:
-        """Return the project of ``kind`` (``tumor.onnx``) behind ``server``."""
+        """Return the project of ``kind`` (``tumor.onnx``) behind ``server``.
+
+        Of ``tumor.converted``, mlship itself makes an ONNX model, from the joblib file.
+        """
         from tests.support import models  # takes seconds: it trains
 
         if (server, kind) not in self.made:
             model = models.save(kind, self.folder)
             name = f"{kind.replace('.', '-')}-{server}"
+            runtime = "onnx" if kind.endswith(".converted") else "native"
             mlship(
-                "init", name, "--model", model, "--server", server, "--no-input", cwd=self.folder
-            )
+                "init", name, "--model", model, "--server", server, "--no-input",
+                "--runtime", runtime, cwd=self.folder,
+            )  # fmt: skip
             self.made[server, kind] = self.folder / name
         project = self.made[server, kind]
         if installed:

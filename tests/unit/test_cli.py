@@ -21,7 +21,16 @@ from tests.support.projects import MLSHIP
 from tests.unit.conftest import write_docker, write_program
 
 COMMANDS = {
-    "init": ["name", "--model", "--server", "--set", "--no-input", "--force", "--no-lock"],
+    "init": [
+        "name",
+        "--model",
+        "--server",
+        "--set",
+        "--no-input",
+        "--force",
+        "--no-lock",
+        "--runtime",
+    ],
     "serve": ["--host", "--port", "--workers", "--reload", "--project"],
     "predict": ["--file", "--url", "--json", "--project"],
     "bench": ["--rate", "--duration", "--p99", "--connections", "--file", "--rows", "--json"],
