@@ -103,6 +103,38 @@ def test_batch_over_the_maximum(service, row):
     assert "1000" in body["detail"]
 
 
+def test_requests_at_once_get_their_own_answers(service):
+    """They share runs of the model; one among them that is refused takes no other with it."""
+    instances = models.rows(service.kind, 40).to_numpy().tolist()
+    want = predict(service, instances).json()
+    answers = {}
+
+    def ask(first):
+        with httpx.Client(base_url=service.url, timeout=30) as client:
+            for number in range(first, 40, 16):
+                body = {"instances": [instances[number]] * (1 + number % 3)}
+                answers[number] = client.post("/predict", json=body)
+                bad = client.post("/predict", json={"instances": [instances[number], "x"]})
+                assert bad.status_code == 422
+
+    threads = [threading.Thread(target=ask, args=[first]) for first in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == list(range(40))
+    for number, answer in answers.items():
+        body = answer.json()
+        times = 1 + number % 3
+        assert body["predictions"] == pytest.approx([want["predictions"][number]] * times)
+        if "probabilities" in want:
+            for scores in body["probabilities"]:
+                assert scores == pytest.approx(want["probabilities"][number], abs=1e-6)
+    metrics = service.client.get("/metrics").text
+    for name in ("model_batch_size_count", "predict_queue_seconds_count", "predict_batch_size_sum"):
+        assert re.search(rf"^{name} ", metrics, re.M), name
+
+
 # --- refusals
 
 

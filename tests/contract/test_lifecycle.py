@@ -154,6 +154,36 @@ def test_slow_clients_do_not_stop_the_others(project, logs):
     assert "Traceback" not in logs.read_text()
 
 
+def test_too_many_requests_are_shed_and_the_others_answered_in_time(slow_project, logs):
+    """A run takes 0.2 s, four requests may wait; Flask's threads are what waits, so it has many."""
+    server = Server(
+        slow_project, logs, SLOW_PREDICT=0.2, DEADLINE_SECONDS=1, MAX_WAITING=4, THREADS=40
+    )
+    answers = []
+
+    def ask():
+        with httpx.Client(base_url=server.url, timeout=30) as client:
+            started = time.monotonic()
+            answer = client.post("/predict", json=sample(slow_project))
+            answers.append((answer, time.monotonic() - started))
+
+    threads = [threading.Thread(target=ask) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shed = [answer for answer, _ in answers if answer.status_code == 503]
+    assert {answer.status_code for answer, _ in answers} == {200, 503}
+    assert max(seconds for _, seconds in answers) < 2.5
+    for answer in shed:
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "wait" in answer.json()["detail"]
+    assert server.client.get("/readyz").status_code == 200
+    assert server.client.post("/predict", json=sample(slow_project)).status_code == 200
+    assert server.stop() == 0
+
+
 def test_ctrl_c_stops_at_once(project, logs):
     server = Server(project, logs, DRAIN_SECONDS=30)
     server.process.send_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from app import card
+from app.processes import cores
 
 # Since 1.3x ONNX Runtime reports its use to Microsoft, unless told before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -26,8 +27,7 @@ class Model:
 
     def __init__(self, path: Path) -> None:
         options = onnxruntime.SessionOptions()
-        # Requests run side by side; threads inside one would only contend for the same cores.
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = cores()
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL

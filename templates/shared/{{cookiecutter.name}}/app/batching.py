@@ -128,7 +128,7 @@ class Queue:
         now = time.monotonic()
         if self._jobs:  # whoever is next in line may wait, however slow the model is
             waiting = self._rows + len(rows)
-            runs = 1 + waiting // self._max_rows
+            runs = -(-waiting // self._max_rows)
             ahead = self._pace.expected(waiting, runs) / self.runs_at_once
             seconds = max(0.0, self._busy_until - now) + ahead
             if seconds > self.deadline or len(self._jobs) >= self._max_waiting:
