@@ -41,19 +41,9 @@ def _mlship() -> str:
     )
 
 
-@cache
-def _has_runtime() -> bool:
-    return "--runtime" in run([*MLSHIP, "init", "--help"])
-
-
 def _source(runtime: str, model: Model) -> tuple[Path, tuple[str, ...]]:
-    """Return the file that a project is made from, and the options that choose its runtime.
-
-    An mlship without --runtime serves ONNX only of a file that is ONNX already.
-    """
-    onnx, native = model.folder / "model.onnx", model.folder / "model.joblib"
+    """Return the file that a project is made from, and the options that choose its runtime."""
+    native = model.folder / "model.joblib"
     if not native.exists():
-        return onnx, ()
-    if _has_runtime():
-        return native, ("--runtime", "onnx" if runtime == "onnx" else "native")
-    return (onnx if runtime == "onnx" else native), ()
+        return model.folder / "model.onnx", ()
+    return native, ("--runtime", "onnx" if runtime == "onnx" else "native")

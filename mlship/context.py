@@ -152,7 +152,7 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "deadline_seconds": 30 if card.framework in _SLOW else 2,
         # Others have threads of their own from the moment they are loaded, which no fork survives.
         "preloads": config.server == "flask" and card.framework == "scikit-learn",
-        "threads": server.THREADS[config.server],
+        "threads": _threads(card, config),
         "threads_note": server.THREADS_NOTE[config.server],
         "command_json": json.dumps(server.image_command(config.server)),
         "command_local": " ".join(server.local_command(config.server, Path(".venv"))),
@@ -161,6 +161,12 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "_jinja2_env_vars": {"lstrip_blocks": True, "trim_blocks": True},
         "_new_lines": "\n",
     }
+
+
+def _threads(card: ModelCard, config: Config) -> int:
+    """Return the default of THREADS; code of the user's own may wait for something else."""
+    waits = config.server == "fastapi" and card.framework in ("python", "mlflow")
+    return 40 if waits else server.THREADS[config.server]
 
 
 def _can_join(card: ModelCard) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 LABELS = {"fastapi": "FastAPI (uvicorn)", "flask": "Flask (gunicorn)"}
 # The server's own files.
 _CODE_PATHS = {"fastapi": ["app"], "flask": ["app", "gunicorn.conf.py"]}
-THREADS = {"fastapi": 40, "flask": 32}
+THREADS = {"fastapi": 4, "flask": 32}
 THREADS_NOTE = {
-    "fastapi": "Predictions at once in one process",
+    "fastapi": "Runs of the model at once, where requests do not share them",
     "flask": "Requests at once in one process",
 }
 
