@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Requests kept open by one process, and the seconds after which it gives one up.
-CONNECTIONS, TIMEOUT = 512, 10
+# Requests kept open by one process, and the seconds after which it gives one up: whoever asked has
+# gone. That is also DEADLINE_SECONDS of the generated projects.
+CONNECTIONS, TIMEOUT = 512, 2
 
 
 def offer(url: str, body: bytes, rate: float, seconds: float, start: float) -> dict[str, Any]:
