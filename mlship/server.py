@@ -10,7 +10,7 @@ LABELS = {"fastapi": "FastAPI (uvicorn)", "flask": "Flask (gunicorn)"}
 _CODE_PATHS = {"fastapi": ["app"], "flask": ["app", "gunicorn.conf.py"]}
 THREADS = {"fastapi": 4, "flask": 32}
 THREADS_NOTE = {
-    "fastapi": "Runs of the model at once, where requests do not share them",
+    "fastapi": "Runs of the model at once",
     "flask": "Requests at once in one process",
 }
 

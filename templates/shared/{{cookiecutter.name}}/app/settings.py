@@ -26,9 +26,7 @@ class Settings(BaseModel):
     join_seconds: Annotated[
         float, Field(description="How long an idle model waits for company", ge=0)
     ] = 0
-    max_waiting: Annotated[
-        int, Field(description="Requests that wait for the model", ge=1)
-    ] = 10_000
+    max_waiting: Annotated[int, Field(description="Requests that may wait", ge=1)] = 10_000
     deadline_seconds: Annotated[
         float, Field(description="Who can't be answered within it gets a 503 at once", gt=0)
     ] = {{ cookiecutter.deadline_seconds }}
