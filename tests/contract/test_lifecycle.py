@@ -233,6 +233,21 @@ def test_settings_are_taken(project, logs):
     assert server.stop() == 0
 
 
+def test_workers_share_a_model_that_was_loaded_before_the_fork(projects, logs, tmp_path):
+    project = projects.get("flask", "tumor.joblib")
+    server = Server(project, logs, WORKERS=2)
+    answers = [httpx.post(f"{server.url}/predict", json=sample(project)) for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert server.stop() == 0
+    assert logs.read_text().count("model ready after") == 2  # each worker warms up
+    other = tmp_path / "other.joblib"
+    other.write_bytes(b"another")
+    done = start_and_fail(project, MODEL_FILE=str(other), WORKERS="2")
+    assert done.returncode != 0 and done.stdout.count("model refused") == 1
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_metrics_of_several_workers_add_up(project, logs):
     server = Server(project, logs, WORKERS=2)
     pids = subprocess.run(
