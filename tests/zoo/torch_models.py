@@ -85,7 +85,7 @@ tokens, extra = torch.randint(0, 10, (4, 5)), torch.randn(4, 3)
 sequential = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)).eval()
 double = nn.Sequential(nn.Linear(4, 3)).double().eval()
 classifier, photos, pair = Classifier().eval(), Images().eval(), Pair().eval()
-centered, steps = torch.jit.script(Centered().eval()), torch.jit.script(Steps().eval())
+centered, steps = Centered().eval(), torch.jit.script(Steps().eval())
 batch = Dim("batch")
 with torch.no_grad():
     one = sequential(table)[:, 0].tolist()
@@ -184,8 +184,8 @@ exported("keyword.pt2", classifier, (tokens,), {"tokens": words, "extra": {0: ba
 truth["keyword.pt2"] = truth["named.pt2"]
 
 # Of fixed sides but for the batch: those that may become ONNX.
-centered.save(out / "centered.pt")
-truth["centered.pt"] = {"card": script}
+exported("centered.pt2", centered, (triples,), ({0: batch},))
+truth["centered.pt2"] = {"card": program}
 steps.save(out / "steps.pt")
 truth["steps.pt"] = {
     "card": {**script, "output_names": ["y"]},
