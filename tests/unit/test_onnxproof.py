@@ -276,6 +276,8 @@ def test_answers_by_name_are_compared_part_by_part():
     wanted = answers.Answers([{"y": [1.0, 2.0], "top": 1}, {"y": [900.0, 4.0], "top": 0}], None, {})
     size = compare.scale("inference", wanted)
     assert size == 3.0
+    scored = answers.Answers([[1e-6, 0.999999, 0.0]], None, {})
+    assert compare.scale("inference", scored) == 0.1 > compare.scale("regression", scored)
     near = {"y": [1.0001, 2.0], "top": 1}
     for other, differs in (
         (near, []), ({**near, "top": 2}, [0]), ({**near, "y": [1.1, 2.0]}, [0]),

@@ -78,14 +78,18 @@ def scale(task: str, wanted: Answers) -> float:
         return 1.0
     known = [value for i, value in enumerate(wanted.values) if i not in wanted.why]
     if known and isinstance(known[0], dict):  # the smallest output is not to drown in the others
-        parts = [_usual([value[name] for value in known]) for name in known[0]]
+        parts = [_usual([value[name] for value in known], scores=True) for name in known[0]]
         return min((part for part in parts if part), default=1.0)
-    return _usual(known) or 1.0
+    return _usual(known, scores=task == "inference") or 1.0
 
 
-def _usual(values: list[Any]) -> float:
-    sizes = [abs(n) for value in values for n in flat(value)]
-    return statistics.median(sizes) if sizes and isinstance(sizes[0], float) else 0.0
+def _usual(values: list[Any], *, scores: bool) -> float:
+    """Return the median size; where they look like ``scores`` of classes, a tenth at least."""
+    numbers = [n for value in values for n in flat(value)]
+    if not numbers or not isinstance(numbers[0], float):
+        return 0.0
+    usual = float(statistics.median(abs(n) for n in numbers))
+    return max(usual, 0.1) if scores and min(numbers) >= 0 and max(numbers) <= 1 else usual
 
 
 def same_label(one: Any, other: Any) -> bool:
