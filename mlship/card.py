@@ -92,7 +92,8 @@ class Original:
         sha256: its hex digest.
         python: the Python that the proof ran on, such as ``3.11``.
         dtypes: what each input of the graph takes: one for a matrix, else one per feature.
-        labels: how the graph's labels become the classes: ``same``, ``index``, ``bool``, ``float``.
+        labels: how the graph's labels become the classes: ``same``, ``index``, ``bool``, ``float``;
+            ``named`` where an answer is an object of all outputs.
         summary: the proof in sentences, for the README.
     """
 

@@ -121,6 +121,7 @@ def _convert(
     """
     from mlship import conversion, plan
     from mlship.cli import console
+    from mlship.conversion import environment
     from mlship.conversion.request import MOST_REAL
     from mlship.errors import ModelError, ToolFailed, UsageError
     from mlship.sampling import rows
@@ -136,6 +137,12 @@ def _convert(
         console.note("Not converted to ONNX: --no-lock stands for no network.")
         return planned
     card = planned.card
+    if not must and not conversion.reason_against(card) and environment.brings_cuda(card):
+        console.note(
+            "Not converted to ONNX: the package index's torch brings several GB of CUDA. With "
+            "UV_TORCH_BACKEND=cpu mlship tries it; --runtime onnx tries it anyway."
+        )
+        return planned
     try:
         real = rows.read(sample, card.features, MOST_REAL) if sample else []
         with console.err.status("Converting to ONNX, and comparing its answers with the model's"):

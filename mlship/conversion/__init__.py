@@ -18,9 +18,11 @@ from mlship.commands import proving
 from mlship.conversion import environment, evidence, request
 from mlship.errors import ModelError, ToolFailed
 from mlship.runner import Runner
+from mlship.text import plain
 
 ISOLATED = Path(__file__).parent.parent / "isolated"
 _SECONDS = 600
+_MOST_VALUES = 300_000  # of an instance; a picture of 299 x 299 has 268,203
 _NATIVE = "--runtime native serves it with its own libraries"
 
 
@@ -39,9 +41,13 @@ class Conversion:
 
 def reason_against(card: ModelCard) -> str:
     """Return why a model can't be converted, judged by its card alone; empty when it may be."""
-    forms = {"joblib", "pickle", "skops", "json", "ubj", "txt"}
-    if card.framework not in ("scikit-learn", "xgboost", "lightgbm") or card.format not in forms:
-        return f"mlship converts scikit-learn, XGBoost and LightGBM models, not {card.framework}"
+    forms = {"joblib", "pickle", "skops", "json", "ubj", "txt", "torchscript", "pt2"}
+    known = ("scikit-learn", "xgboost", "lightgbm", "torch")
+    if card.framework not in known or card.format not in forms:
+        names = "scikit-learn, XGBoost, LightGBM and PyTorch"
+        return f"mlship converts {names} models, not {card.framework}"
+    if card.framework == "torch":
+        return _against_tensors(card)
     if card.path.is_dir():
         return "it is a folder"
     if card.takes == "texts":
@@ -54,6 +60,17 @@ def reason_against(card: ModelCard) -> str:
         return "the converter knows boosted trees only"
     if any(feature.shape for feature in card.features):
         return "it takes tensors"
+    return ""
+
+
+def _against_tensors(card: ModelCard) -> str:
+    """Return why a PyTorch model can't be converted; empty when it may be."""
+    for feature in card.features:
+        if None in feature.shape:
+            return (f"its input {plain(feature.name)} has sides of any length, and a comparison "
+                    "would hold for those lengths only that were tried")  # fmt: skip
+    if request.values(card) > _MOST_VALUES:
+        return f"an instance has {request.values(card):,} numbers, too many to compare enough of"
     return ""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,17 +17,34 @@ from mlship.card import ModelCard
 from mlship.commands import uv
 from mlship.runner import Runner
 
-CONVERTERS = ("numpy", "onnx>=1.17", "onnxruntime>=1.20", "skl2onnx>=1.18")
+CONVERTERS = ("numpy", "onnx>=1.17", "onnxruntime>=1.20")
+_ESTIMATORS = ("skl2onnx>=1.18",)
+_EXPORTERS = ("onnxscript>=0.5",)
 _BOOSTERS = ("onnxmltools>=1.14",)
+# Where uv is told of another torch than the index's own.
+_CHOOSE_TORCH = ("UV_TORCH_BACKEND", "UV_FIND_LINKS", "UV_INDEX", "UV_DEFAULT_INDEX",
+                 "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")  # fmt: skip
 _KEPT = 8
 _MARK = "used"
 
 
 def requirements(card: ModelCard) -> tuple[str, ...]:
     """Return what the environment holds, sorted."""
+    return tuple(sorted({*card.requirements, *converters(card)}))
+
+
+def converters(card: ModelCard) -> tuple[str, ...]:
+    """Return what converts the model and runs the result."""
+    if card.framework == "torch":
+        return (*CONVERTERS, *_EXPORTERS)
     boosted = any(r.startswith(("xgboost", "lightgbm")) for r in card.requirements)
-    extra = (*CONVERTERS, *(_BOOSTERS if boosted else ()))
-    return tuple(sorted({*card.requirements, *extra}))
+    return (*CONVERTERS, *_ESTIMATORS, *(_BOOSTERS if boosted else ()))
+
+
+def brings_cuda(card: ModelCard) -> bool:
+    """Tell whether the environment would hold several GB of CUDA: torch as Linux's index has it."""
+    told = any(os.environ.get(name) for name in _CHOOSE_TORCH)
+    return card.framework == "torch" and sys.platform == "linux" and not told
 
 
 def folder() -> Path:

@@ -9,7 +9,10 @@ from typing import Any
 
 from mlship.card import ModelCard, Original
 from mlship.digest import sha256_of, size_of
+from mlship.inspection.torch_notes import NO_VERSION, TORCH_BUILDS
 
+# What only those have to know whose project has PyTorch.
+_OF_TORCH = (TORCH_BUILDS, NO_VERSION)
 PROOF, ANSWERS = "conversion.json", "tests/original.json"
 
 
@@ -29,7 +32,7 @@ def of(
         card,
         path=placed,
         format="onnx",
-        takes="inputs" if card.takes == "frame" else "matrix",
+        takes="matrix" if card.takes == "matrix" else "inputs",
         # This very ONNX Runtime was compared.
         requirements=("numpy>=1.26", f"onnxruntime=={versions['onnxruntime']}"),
         python_range=ModelCard.python_range,
@@ -37,6 +40,7 @@ def of(
         input_names=tuple(graph["inputs"]),
         output_names=tuple(graph["outputs"]),
         options=(),
+        warnings=tuple(each for each in card.warnings if each not in _OF_TORCH),
         dangers=(),
         modules=(),
         sha256=sha256_of(placed),

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
 
 from mlship.card import Feature, ModelCard
-from mlship.conversion.environment import CONVERTERS
+from mlship.conversion.environment import converters
 from mlship.printed import column
 from mlship.requirements import name_of
 
 GENERATED, SEED, MOST_REAL = 2000, 0, 10_000
+# Numbers of all rows together, where these are tensors; but so many rows at least.
+_NUMBERS, _FEWEST = 2_000_000, 12
 
 
 def of(card: ModelCard, rows: Sequence[list[Any]]) -> dict[str, Any]:
     """Return the request as JSON values."""
-    names = {name_of(requirement) for requirement in (*card.requirements, *CONVERTERS)}
+    most = max(_NUMBERS // values(card), _FEWEST)
+    names = {name_of(requirement) for requirement in (*card.requirements, *converters(card))}
     return {
         "model": str(card.path.absolute()),
         "framework": card.framework,
@@ -27,20 +31,29 @@ def of(card: ModelCard, rows: Sequence[list[Any]]) -> dict[str, Any]:
         "classes": list(card.classes),
         "probabilities": card.probabilities,
         "options": dict(card.options),
+        "inputs": list(card.input_names),
+        "outputs": list(card.output_names),
         # A booster's own file knows classes by number only.
         "from_numbers": card.format in ("json", "ubj", "txt"),
-        "rows": list(rows)[:MOST_REAL],
-        "generated": GENERATED,
+        "rows": list(rows)[: min(MOST_REAL, most)],
+        "generated": min(GENERATED, most),
         "seed": SEED,
         "memory": memory(),
         "packages": sorted({*names, "numpy"}),
     }
 
 
+def values(card: ModelCard) -> int:
+    """Return how many numbers an instance has, 1 for a table's row."""
+    tensors = [math.prod(feature.sides) for feature in card.features if feature.shape]
+    return max(sum(tensors), 1)
+
+
 def _feature(feature: Feature) -> dict[str, Any]:
     return {
         "name": feature.name,
         "dtype": feature.dtype,
+        "shape": list(feature.shape),
         "nullable": feature.nullable,
         "categories": list(feature.categories),
         "example": feature.value,

@@ -6,3 +6,8 @@ TORCH_BUILDS = (
     "On Linux the package index's torch brings CUDA, several GB; "
     "set UV_TORCH_BACKEND=cpu before `mlship init` to lock the CPU build instead."
 )
+
+NO_VERSION = (
+    "A TorchScript file does not name the PyTorch version it was made with; "
+    "the project takes the newest."
+)

@@ -18,7 +18,7 @@ from mlship.inspection.archives import Archive
 from mlship.inspection.imports import judge
 from mlship.inspection.inert import Global, Inert
 from mlship.inspection.tensors import Tensor, row_of
-from mlship.inspection.torch_notes import TORCH_BUILDS
+from mlship.inspection.torch_notes import NO_VERSION, TORCH_BUILDS
 
 _MAX_CODE = 32 << 20  # of all code together; a large vision model has half a megabyte
 _MAX_DEPTH = 20
@@ -106,8 +106,7 @@ def read(
             next="save a module that has one: torch.jit.script(model).save('model.pt')",
         )
     warnings = [
-        "A TorchScript file does not name the PyTorch version it was made with; "
-        "the project takes the newest.",
+        NO_VERSION,
         TORCH_BUILDS,
     ]
     inputs = []

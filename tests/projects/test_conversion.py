@@ -37,6 +37,10 @@ ZOO = {
         "dart.ubj": "gbtree_model_param", "quantiles.json": "rows differ",
         "hinge.json": "rows differ", "ranker.json": "rows differ",
     },
+    ("torch_models",): {
+        "table.pt": "served", "sentence.pt2": "served", "photo.pt2": "onnx", "pair.pt": "onnx",
+        "steps.pt": "rows differ", "centered.pt2": "rows differ", "image.pt": "of any length",
+    },
 }  # fmt: skip
 ALL = [(maker, name) for maker, found in ZOO.items() for name in found]
 SERVED = [(m, name) for m, found in ZOO.items() for name, how in found.items() if how == "served"]
@@ -44,7 +48,9 @@ SERVED = [(m, name) for m, found in ZOO.items() for name, how in found.items() i
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("maker", "name"), ALL, ids=ident)
-def test_which_models_become_onnx(maker, name, tmp_path):
+def test_which_models_become_onnx(maker, name, tmp_path, monkeypatch):
+    for variable, value in zoo.environment().items():
+        monkeypatch.setenv(variable, value)
     folder, _ = zoo.made(*maker)
     card, wanted = inspect(folder / name), ZOO[maker][name]
     if wanted in ("onnx", "served"):
@@ -73,7 +79,7 @@ def test_converted_project_answers_like_the_model(maker, name, tmp_path, monkeyp
             f".venv/bin/{tool}", shell=True, cwd=project, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    for library in ("scikit-learn", "xgboost", "pandas", "joblib"):
+    for library in ("scikit-learn", "xgboost", "pandas", "joblib", "torch"):
         assert f"\n{library}" not in (project / "requirements.lock").read_text()
     running = Server(project, tmp_path / "log")
     try:

@@ -18,6 +18,7 @@ from mlship.commands import proving, uv
 from mlship.conversion import environment, evidence, request
 from mlship.errors import ModelError, ProjectError, ToolFailed, UsageError
 from mlship.inspection import inspect
+from mlship.inspection.torch_notes import TORCH_BUILDS
 from mlship.plan import Wishes
 from mlship.runner import Result, Runner
 from mlship.sampling import rows
@@ -221,8 +222,12 @@ def test_models_without_a_converter_need_no_environment(tmp_path, model, monkeyp
     monkeypatch.setattr(environment, "ensure", lambda *_: pytest.fail("made one"))
     text = Feature("text", "string")
     image = Feature("image", "float32", shape=(3, 8, 8))
+    torch = replace(card, framework="torch", format="pt2", takes="inputs")
+    assert conversion.reason_against(replace(torch, features=(image,))) == ""
     for other, words in (
-        (replace(card, framework="torch", format="pt2"), "not torch"),
+        (replace(card, framework="keras", format="keras"), "not keras"),
+        (replace(torch, features=(replace(image, shape=(3, None, 8)),)), "sides of any length"),
+        (replace(torch, features=(replace(image, shape=(3, 512, 512)),)), "786,432 numbers"),
         (replace(card, takes="texts", features=(text,)), "texts"),
         (replace(card, output_classes=((0, 1), (0, 1))), "several outputs"),
         (replace(card, features=(image,)), "tensors"),
@@ -379,3 +384,65 @@ def test_init_that_never_loads_the_model(init, tmp_path, how):
     said = init(AssertionError("converted"), **how)
     assert ("no network" in said.err) is ("no_lock" in how)
     assert (tmp_path / "churn" / "model" / "churn.joblib").is_file()
+
+
+TORCH = {"framework": "torch", "format": "pt2", "framework_version": "2.13.0", "task": "inference",
+         "requirements": ("torch==2.13.0",), "classes": (), "probabilities": False,
+         "takes": "inputs", "warnings": (TORCH_BUILDS, "The program takes at most 8 rows"),
+         "features": (Feature("image", "float32", shape=(3, 8, 8)),),
+         "input_names": ("image",), "output_names": ("y",)}  # fmt: skip
+TORCH_GRAPH = {"dtypes": ["float32"], "inputs": ["image"], "labels": "named",
+               "opsets": {"ai.onnx": 20}, "outputs": ["y"]}  # fmt: skip
+
+
+def test_a_converted_network_answers_by_the_names_of_its_outputs(tmp_path, model):
+    (tmp_path / "model.onnx").write_bytes(b"graph")
+    before = replace(inspect(model), **TORCH)
+    card, files = evidence.of(before, "3.11", tmp_path / "model.onnx",
+                              {**RESULT, "graph": TORCH_GRAPH})  # fmt: skip
+    assert card.takes == "inputs" and card.features == before.features
+    assert card.warnings == ("The program takes at most 8 rows",)  # nothing of torch's builds
+    planned = plan.converted(plan.make(tmp_path / "p", Wishes(model)), card, files)
+    write(planned, tmp_path / "p")
+    code = (tmp_path / "p" / "app" / "model.py").read_text()
+    assert "dict(zip(card.OUTPUTS, answer" in code and "torch" not in code
+    assert "isinstance(one, dict)" in (tmp_path / "p" / "tests" / "test_original.py").read_text()
+    assert "torch==" not in (tmp_path / "p" / "pyproject.toml").read_text()
+    again = plan.make(tmp_path / "p", Wishes())  # rendering again does not forget it
+    assert again.card.original.labels == "named"
+
+
+def test_the_request_of_a_tensor_is_bounded(model):
+    card = replace(inspect(model), **TORCH)
+    asked = request.of(card, [[1]] * 20_000)
+    assert asked["generated"] == request.GENERATED and asked["features"][0]["shape"] == [3, 8, 8]
+    assert asked["inputs"] == ["image"] and asked["outputs"] == ["y"]
+    large = replace(card, features=(Feature("image", "float32", shape=(3, 224, 224)),))
+    asked = request.of(large, [[1]] * 20_000)
+    assert asked["generated"] == len(asked["rows"]) == 2_000_000 // (3 * 224 * 224)
+
+
+def test_torch_is_converted_with_its_exporter(model, monkeypatch):
+    card = replace(inspect(model), **TORCH)
+    found = environment.requirements(card)
+    assert "torch==2.13.0" in found and any(each.startswith("onnxscript") for each in found)
+    assert not any(each.startswith("skl2onnx") for each in found)
+    for name in ("UV_TORCH_BACKEND", "UV_FIND_LINKS", "UV_INDEX", "UV_DEFAULT_INDEX",
+                 "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert environment.brings_cuda(card) and not environment.brings_cuda(inspect(model))
+    monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
+    assert not environment.brings_cuda(card)
+    monkeypatch.delenv("UV_TORCH_BACKEND")
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert not environment.brings_cuda(card)
+
+
+def test_auto_does_not_fetch_cuda(init, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "brings_cuda", lambda _: True)
+    said = init(AssertionError("converted"))
+    assert "several GB of CUDA" in said.err and "UV_TORCH_BACKEND=cpu" in said.err
+    assert (tmp_path / "churn" / "model" / "churn.joblib").is_file()
+    with pytest.raises(ModelError, match="answers differently"):
+        init(DIFFERENT, "other", runtime="onnx")

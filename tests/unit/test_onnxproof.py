@@ -35,7 +35,7 @@ from mlship.conversion import ISOLATED, request
 from mlship.inspection import inspect
 
 sys.path.insert(0, str(ISOLATED))
-from onnxproof import answers, compare, doubles, proof, rows, spots
+from onnxproof import answers, compare, doubles, proof, report, rows, spots, tensors
 from onnxproof.graph import Graph, Runtime
 
 DICE = np.random.default_rng(0)
@@ -250,3 +250,59 @@ def test_the_program_alone(tmp_path):
         assert ("graph" in result) is taken, result
     for path in Path(ISOLATED).rglob("*.py"):
         assert "import mlship" not in path.read_text() and "from mlship" not in path.read_text()
+
+
+def tensor(name, dtype, *sides, **more):
+    return {**feature(dtype, name=name, shape=list(sides)), **more}
+
+
+def test_rows_of_tensors_are_those_that_the_schema_takes():
+    features = [tensor("a", "float32", 2, 3), tensor("b", "int64", 4), tensor("c", "bool", 2),
+                tensor("d", "uint8"), tensor("e", "int64", 2, categories=[3, 4])]  # fmt: skip
+    features[0]["example"] = [[1.0] * 3] * 2
+    made = tensors.generated(features, 60, 0, [])
+    assert made == tensors.generated(features, 60, 0, []) != tensors.generated(features, 60, 1, [])
+    made += tensors.edges(features, made)
+    assert tensors.fitting(features, made) == made and tensors.size(features) == 15
+    images = [row[0] for row in made]
+    assert [[0.0] * 3] * 2 in images and [[-1e6] * 3] * 2 in images
+    assert any(max(map(max, image)) < 0 for image in images)
+    assert any(max(row[1]) < 2 for row in made) and any(max(row[1]) > 1000 for row in made)
+    wrong = [[1.0, 2.0, 3.0]]
+    assert tensors.fitting(features[:1], [[wrong], [[*wrong, ["a", 1.0, 2.0]]], [1.0]]) == []
+
+
+def test_answers_by_name_are_compared_part_by_part():
+    wanted = answers.Answers([{"y": [1.0, 2.0], "top": 1}, {"y": [900.0, 4.0], "top": 0}], None, {})
+    size = compare.scale("inference", wanted)
+    assert size == 3.0
+    scored = answers.Answers([[1e-6, 0.999999, 0.0]], None, {})
+    assert compare.scale("inference", scored) == 0.1 > compare.scale("regression", scored)
+    near = {"y": [1.0001, 2.0], "top": 1}
+    for other, differs in (
+        (near, []), ({**near, "top": 2}, [0]), ({**near, "y": [1.1, 2.0]}, [0]),
+        ({**near, "y": [[1.0, 2.0]]}, [0]), ({"y": [1.0, 2.0], "x": 1}, [0]),
+    ):  # fmt: skip
+        found = answers.Answers([other, wanted.values[1]], None, {})
+        assert compare.compare("inference", wanted, found, size, compare.WIDE).different == differs
+    assert compare.within({"framework": "torch", "features": [feature("int64")]}) == compare.WIDE
+    doubles_only = {"framework": "torch", "features": [feature("float64")]}
+    assert compare.within(doubles_only) == compare.ABSOLUTE
+
+
+def test_answers_to_batches_have_a_row_each():
+    sizes = []
+
+    def predict(some):
+        sizes.append(len(some))
+        return [{"y": float("nan") if row == [3] else 1.0} for row in some[:2]], None
+
+    found = answers.ask(predict, [[n] for n in range(5)], False, 3)
+    assert max(sizes) == 3 and found.why == {3: "not finite"}
+    assert found.values[4] == {"y": 1.0}
+
+
+def test_large_tensors_are_shown_in_part():
+    shown = report.brief([[[0.5] * 8] * 16])
+    assert len(shown) == 9 and shown[-1] == "and so on: 128 in all"
+    assert report.brief({"y": [1.0] * 4}) == {"y": [1.0] * 4}

@@ -53,6 +53,31 @@ class Pair(nn.Module):
         return y, y.sum(1)
 
 
+class Centered(nn.Module):
+    """An answer that depends on the other rows of the batch: of a row alone it is the bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.last(x - x.mean(0, keepdim=True))
+
+
+class Steps(nn.Module):
+    """A loop and a branch on the values, under one name."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.last(x)
+        for _ in range(3):
+            y = torch.where(y > 0.25, y * 0.5, y - 1.0)
+        return {"y": y}
+
+
 table = torch.randn(6, 4)
 triples = torch.randn(6, 3)
 images = torch.randn(3, 3, 4, 4)
@@ -60,6 +85,7 @@ tokens, extra = torch.randint(0, 10, (4, 5)), torch.randn(4, 3)
 sequential = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)).eval()
 double = nn.Sequential(nn.Linear(4, 3)).double().eval()
 classifier, photos, pair = Classifier().eval(), Images().eval(), Pair().eval()
+centered, steps = Centered().eval(), torch.jit.script(Steps().eval())
 batch = Dim("batch")
 with torch.no_grad():
     one = sequential(table)[:, 0].tolist()
@@ -67,6 +93,7 @@ with torch.no_grad():
     scores = photos(images).tolist()
     logits = classifier(tokens, extra)
     both = pair(triples)
+    stepped = steps(triples)["y"].tolist()
 named = [
     {"logits": a, "top": b}
     for a, b in zip(logits["logits"].tolist(), logits["top"].tolist(), strict=True)
@@ -155,6 +182,23 @@ truth["named.pt2"] = {
 exported("keyword.pt2", classifier, (tokens,), {"tokens": words, "extra": {0: batch}},
          {"extra": extra})  # fmt: skip
 truth["keyword.pt2"] = truth["named.pt2"]
+
+# Of fixed sides but for the batch: those that may become ONNX.
+exported("centered.pt2", centered, (triples,), ({0: batch},))
+truth["centered.pt2"] = {"card": program}
+steps.save(out / "steps.pt")
+truth["steps.pt"] = {
+    "card": {**script, "output_names": ["y"]},
+    "rows": triples.tolist(), "predictions": [{"y": row} for row in stepped],
+}  # fmt: skip
+exported("photo.pt2", photos, (images,), ({0: batch},))
+truth["photo.pt2"] = {
+    "card": {**program, "task": "inference", "features": [["image", "float32"]]},
+    "rows": [[image] for image in images.tolist()], "predictions": scores,
+}  # fmt: skip
+exported("sentence.pt2", classifier, (tokens,), {"tokens": {0: batch}, "extra": {0: batch}},
+         {"extra": extra})  # fmt: skip
+truth["sentence.pt2"] = truth["named.pt2"]
 
 # Refused, each for a reason of its own.
 exported("fixed.pt2", sequential, (table[:1],), None)

@@ -29,16 +29,23 @@ class Answers:
 
 
 def ask(
-    predict: Callable[[Sequence[Row]], tuple[Any, Any]], rows: Sequence[Row], probabilities: bool
+    predict: Callable[[Sequence[Row]], tuple[Any, Any]],
+    rows: Sequence[Row],
+    probabilities: bool,
+    most: int = 0,
 ) -> Answers:
-    """Return the answers to all rows: in one batch, which is halved where it fails."""
+    """Return the answers to all rows: in batches of ``most`` (0: one), halved where they fail."""
     found = Answers([None] * len(rows), [None] * len(rows) if probabilities else None, {})
     single = [0]
-    todo = [(0, len(rows))] if rows else []
+    step = most or max(len(rows), 1)
+    todo = [(at, min(at + step, len(rows))) for at in range(0, len(rows), step)]
     while todo:
         start, end = todo.pop()
         try:
             values, scores = predict(rows[start:end])
+            listed = np.asarray(values).tolist()
+            if len(listed) != end - start:
+                raise ValueError(f"{len(listed)} answers to {end - start} rows")
         except Exception as error:
             single[0] += end - start == 1
             if end - start == 1 or single[0] > _MOST_SINGLE:
@@ -48,7 +55,7 @@ def ask(
                 middle = (start + end) // 2
                 todo += [(middle, end), (start, middle)]
             continue
-        found.values[start:end] = np.asarray(values).tolist()
+        found.values[start:end] = listed
         if found.scores is not None:
             found.scores[start:end] = np.asarray(scores).tolist()
     for index, value in enumerate(found.values):
@@ -59,6 +66,8 @@ def ask(
 
 
 def _finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, list):
         return all(map(_finite, value))
     return not isinstance(value, float) or bool(np.isfinite(value))

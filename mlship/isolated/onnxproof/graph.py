@@ -28,7 +28,7 @@ class Graph:
         model: the ONNX model.
         dtypes: of each input, in order: one for a matrix, else one per feature.
         labels: what an answer is: ``same`` as the label output, ``index`` into the classes,
-            ``bool`` or ``float`` of it.
+            ``bool`` or ``float`` of it; ``named``: an object of all outputs, by their names.
     """
 
     name: str
@@ -101,6 +101,9 @@ class Runtime:
     def predict(self, rows: Sequence[Row]) -> tuple[Any, Any]:
         """Return the prediction and (or None) the probabilities of each row."""
         found = self.session.run(self.graph.outputs, self.inputs(rows))
+        if self.graph.labels == "named":
+            answers = zip(*(values.tolist() for values in found), strict=True)
+            return [dict(zip(self.graph.outputs, each, strict=True)) for each in answers], None
         values = found[0]
         if self.request["probabilities"]:
             return self._labels(values.reshape(len(rows))), found[1]

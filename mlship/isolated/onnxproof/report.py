@@ -16,6 +16,8 @@ _SHOWN = 5
 _GOLDEN = {"real": 16, "generated": 12, "edge": 12, "jump": 8, "split": 8}
 # Labels this close to a tie may turn with another processor's rounding.
 _CLEAR = 1e-4
+# Numbers that the kept rows have in all, and that a shown tensor has.
+_MOST_KEPT, _MOST_SHOWN = 150_000, 64
 
 
 def counts(proof: Proof) -> dict[str, int]:
@@ -43,10 +45,10 @@ def differences(
     return [
         {
             "kind": proof.kinds[index],
-            "row": proof.rows[index],
-            "original": answer(proof.answers, index),
-            "onnx": answer(found, index),
-            **({"onnx alone": answer(alone, index)}
+            "row": brief(proof.rows[index]),
+            "original": brief(answer(proof.answers, index)),
+            "onnx": brief(answer(found, index)),
+            **({"onnx alone": brief(answer(alone, index))}
                if answer(alone, index) != answer(found, index) else {}),
         }
         for index in chosen
@@ -63,9 +65,9 @@ def worst(proof: Proof, held: Comparison, found: Answers) -> dict[str, Any] | No
         "share": held.worst,
         "difference": _gap(answer(proof.answers, held.where), answer(found, held.where)),
         "kind": proof.kinds[held.where],
-        "row": proof.rows[held.where],
-        "original": answer(proof.answers, held.where),
-        "onnx": answer(found, held.where),
+        "row": brief(proof.rows[held.where]),
+        "original": brief(answer(proof.answers, held.where)),
+        "onnx": brief(answer(found, held.where)),
     }
 
 
@@ -82,6 +84,9 @@ def golden(proof: Proof, tolerance: dict[str, float]) -> dict[str, Any]:
         places = [i for i, each in enumerate(proof.kinds) if each == kind and _clear(proof, i)]
         step = max(len(places) / most, 1)
         chosen += [places[int(n * step)] for n in range(min(most, len(places)))]
+    values = [len(flat([proof.rows[i], proof.answers.values[i]])) for i in chosen]
+    step = max(-(-sum(values) // _MOST_KEPT), 1)
+    chosen = chosen[::step]
     scores = proof.answers.scores
     return {
         "rows": [proof.rows[index] for index in chosen],
@@ -113,7 +118,20 @@ def answer(answers: Answers, index: int) -> Any:
     return {"prediction": value, "probabilities": _named(answers.scores[index])}
 
 
+def brief(value: Any) -> Any:
+    """Return a value for people: of a large tensor, its first numbers and how many there are."""
+    if isinstance(value, dict):
+        return {name: brief(each) for name, each in value.items()}
+    if isinstance(value, list) and any(isinstance(each, list) for each in value):
+        if all(isinstance(each, list) for each in value) and len(flat(value)) > _MOST_SHOWN:
+            return [*flat(value)[:8], f"and so on: {len(flat(value))} in all"]
+        return [brief(each) for each in value]
+    return value
+
+
 def _named(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _named(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_named(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

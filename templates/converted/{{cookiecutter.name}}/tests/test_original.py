@@ -17,6 +17,10 @@ def alike(one: Any, other: Any) -> bool:
     """Labels are the same, numbers within the tolerance."""
     if isinstance(one, list):
         return len(one) == len(other) and all(map(alike, one, other))
+{% if cookiecutter.labels == "named" %}
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+{% endif %}
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
     return type(one) is type(other) and bool(one == other)

@@ -70,7 +70,7 @@ class Model:
 {% else %}
         return labels.reshape(len(rows)), probabilities
 {% endif %}
-{% elif cookiecutter.outputs | length > 1 %}
+{% elif cookiecutter.outputs | length > 1 or cookiecutter.labels == "named" %}
         outputs = [values.tolist() for values in self._session.run(card.OUTPUTS, inputs)]
         # One object per row, by the names of the outputs.
         answers = zip(*outputs, strict=True)
