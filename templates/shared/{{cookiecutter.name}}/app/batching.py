@@ -52,11 +52,15 @@ class Pace:
 
     def measure(self, run: Callable[[Rows], Any], row: Any, many: int = 32) -> None:
         """Time one row and many; a model that is slow on one is not asked for many."""
-        one = min(self._time(run, [row]) for _ in range(2))
+        one = self._time(run, [row])
         if one > 0.25:
             self.per_row = one
             return
-        self.per_row = max(0.0, self._time(run, [row] * many) - one) / (many - 1)
+        # The least of several: the first of a kind is slow, and the machine may be busy.
+        times = 5 if one < 0.02 else 2
+        one = min(self._time(run, [row]) for _ in range(times))
+        all_together = min(self._time(run, [row] * many) for _ in range(times))
+        self.per_row = max(0.0, all_together - one) / (many - 1)
         self.fixed = max(0.0, one - self.per_row)
 
     def undisturbed(self, rows: int, runs: int = 1) -> float:
