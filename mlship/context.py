@@ -151,7 +151,9 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "join_rows": 512 if _can_join(card) else 1,
         "deadline_seconds": 30 if card.framework in _SLOW else 2,
         # Others have threads of their own from the moment they are loaded, which no fork survives.
-        "preloads": config.server == "flask" and card.framework == "scikit-learn",
+        "preloads": config.server == "flask"
+        and card.framework == "scikit-learn"
+        and not card.original,
         "threads": _threads(card, config),
         "threads_note": server.THREADS_NOTE[config.server],
         "command_json": json.dumps(server.image_command(config.server)),

@@ -101,7 +101,9 @@ def _render(folders: list[Path], context: dict[str, Any], staging: Path) -> Path
 
     template = staging / "template"
     for folder in folders:
-        shutil.copytree(folder, template, dirs_exist_ok=True)
+        # pip compiles every module that it installs, these too.
+        ignored = shutil.ignore_patterns(*IGNORED)
+        shutil.copytree(folder, template, ignore=ignored, dirs_exist_ok=True)
     project = generate_files(
         repo_dir=template,
         context={"cookiecutter": {**context, "_copy_without_render": _plain_files(template)}},

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from mlship.digest import files_of
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,23 +29,26 @@ def wheel(tmp_path_factory):
 
 def test_holds_every_template_and_the_bundled_model(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    templates = [p for p in (ROOT / "templates").rglob("*") if p.is_file()]
+    templates = files_of(ROOT / "templates")
     assert len(templates) > 30
     for path in templates:
         assert f"mlship/{path.relative_to(ROOT).as_posix()}" in names
     assert "mlship/data/iris.onnx" in names
-    assert not [n for n in names if n.startswith(("tests/", "examples/"))]
+    assert not [n for n in names if n.startswith(("tests/", "examples/")) or n.endswith(".pyc")]
 
 
 def test_init_from_a_bare_environment(wheel, tmp_path):
     uv = find_uv_bin()
     run(uv, "venv", "--python", sys.executable, "venv", cwd=tmp_path)
-    run(uv, "pip", "install", "--python", "venv/bin/python", wheel, cwd=tmp_path)
+    # Compiled, as pip does it: the modules in the templates, too.
+    options = ("--compile-bytecode", "--python", "venv/bin/python")
+    run(uv, "pip", "install", *options, wheel, cwd=tmp_path)
     away = tmp_path / "away"
     away.mkdir()
     out = run(tmp_path / "venv/bin/mlship", "init", "iris", "--no-input", "--no-lock", cwd=away)
     assert "mlship serve" in out
     assert (away / "iris/k8s/deployment.yaml").is_file()
+    assert not list(away.rglob("__pycache__"))
     assert "mlship 0.1.0" in run(tmp_path / "venv/bin/mlship", "--version", cwd=away)
     where = run(
         tmp_path / "venv/bin/python", "-c", "import mlship; print(mlship.__file__)", cwd=away

@@ -36,6 +36,16 @@ _NO_PROBABILITIES = {
     "LinearSVC", "RidgeClassifier", "RidgeClassifierCV", "Perceptron", "NearestCentroid",
     "PassiveAggressiveClassifier", "OneVsOneClassifier", "OutputCodeClassifier",
 }  # fmt: skip
+# Classifiers of scikit-learn whose predict() answers the class with the highest predict_proba(),
+# but for ties: read in the source of 1.0 to 1.9. SVC votes, thresholds move, so they are not here.
+_LIKELIEST = {
+    "RandomForestClassifier", "ExtraTreesClassifier", "DecisionTreeClassifier",
+    "ExtraTreeClassifier", "BaggingClassifier", "GradientBoostingClassifier",
+    "HistGradientBoostingClassifier", "AdaBoostClassifier", "LogisticRegression",
+    "LogisticRegressionCV", "MLPClassifier", "KNeighborsClassifier", "GaussianNB",
+    "MultinomialNB", "ComplementNB", "BernoulliNB", "CategoricalNB",
+    "LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis",
+}  # fmt: skip
 # Deeper than any model nests its estimators; a hostile file nests without end.
 _MAX_DEPTH = 30
 
@@ -172,6 +182,19 @@ def has_probabilities(value: Inert, depth: int = 0) -> bool:
     if value.name == "SGDClassifier":
         return value.get("loss") in {"log_loss", "log", "modified_huber"}
     return value.name not in _NO_PROBABILITIES
+
+
+def answers_likeliest(value: Inert) -> bool:
+    """Tell whether ``predict`` answers the class with the highest ``predict_proba``, but for ties.
+
+    A pipeline or search asks its last step; any other meta-estimator may decide for itself.
+    """
+    for _ in range(_MAX_DEPTH):
+        inner = children(value)
+        if value.name not in ("Pipeline", *_SEARCHES) or not inner:
+            break
+        value = inner[-1]
+    return value.module.startswith("sklearn.") and value.name in _LIKELIEST
 
 
 _SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")

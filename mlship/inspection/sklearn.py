@@ -55,6 +55,7 @@ def to_card(path: Path, root: Inert, imports: tuple[Import, ...], form: str) -> 
     outputs = estimators.labels(last)
     if facts and facts.classes:
         outputs = (wrappers.labels(last, facts),)
+    one_of_several = len(outputs) == 1 < len(outputs[0])
     card = ModelCard(
         path=path,
         framework="scikit-learn",
@@ -66,7 +67,10 @@ def to_card(path: Path, root: Inert, imports: tuple[Import, ...], form: str) -> 
         classes=outputs[0] if len(outputs) == 1 else (),
         output_classes=outputs if len(outputs) > 1 else (),
         probabilities=bool(outputs) and estimators.has_probabilities(last),
-        options=(("multilabel", estimators.multilabel(last)),),
+        options=(
+            ("multilabel", estimators.multilabel(last)),
+            ("likeliest", one_of_several and estimators.answers_likeliest(root)),
+        ),
         requirements=_requirements(version, imports),
         python_range=_python_range(version),
         python_reason=f"scikit-learn=={version}",

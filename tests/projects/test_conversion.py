@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mlship import conversion, environment
+from mlship import conversion
 from mlship.errors import ModelError
 from mlship.inspection import inspect
-from mlship.project import find
 from mlship.runner import Runner
-from tests.projects.test_zoo import OLD, close, ident
+from tests.projects.test_zoo import OLD, ident, serve_and_compare
 from tests.support import models, zoo
 from tests.support.projects import mlship
-from tests.support.servers import Server
 
 # What becomes of a model: "onnx", "served" (for real, too), or the reason why it stays native.
 ZOO = {
@@ -65,32 +63,9 @@ def test_which_models_become_onnx(maker, name, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(("maker", "name"), SERVED, ids=ident)
 def test_converted_project_answers_like_the_model(maker, name, tmp_path, monkeypatch):
-    for variable, value in zoo.environment().items():
-        monkeypatch.setenv(variable, value)
-    folder, truth = zoo.made(*maker)
-    truth = truth[name]
-    server = "flask" if len(name) % 2 else "fastapi"
-    mlship("init", "served", "--model", folder / name, "--server", server, "--no-input",
-           "--runtime", "onnx", *truth.get("init", []), cwd=tmp_path)  # fmt: skip
-    project = tmp_path / "served"
-    environment.ensure(project, find(project).config.python, Runner())
-    for tool in ("ruff check .", "ruff format --check .", "mypy", "pytest -q"):
-        done = subprocess.run(
-            f".venv/bin/{tool}", shell=True, cwd=project, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    project = serve_and_compare(maker, name, "onnx", tmp_path, monkeypatch)
     for library in ("scikit-learn", "xgboost", "pandas", "joblib", "torch"):
         assert f"\n{library}" not in (project / "requirements.lock").read_text()
-    running = Server(project, tmp_path / "log")
-    try:
-        answer = running.client.post("/predict", json={"instances": truth["rows"]})
-        assert answer.status_code == 200, answer.text
-        body = answer.json()
-        assert close(body["predictions"], truth["predictions"]), (body, truth["predictions"])
-        if "probabilities" in truth:
-            assert close(body["probabilities"], truth["probabilities"])
-    finally:
-        assert running.stop() == 0, running.logs.read_text()
 
 
 @pytest.mark.slow

@@ -101,16 +101,15 @@ def test_card_equals_the_truth(maker, name):
         assert card.framework_version in pinned
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("maker", "name"), SERVED, ids=ident)
-def test_project_answers_like_the_model(maker, name, tmp_path, monkeypatch):
+def serve_and_compare(maker, name, runtime, tmp_path, monkeypatch):
+    """Make the project, run its own checks, ask it what the training process was asked."""
     for variable, value in zoo.environment().items():
         monkeypatch.setenv(variable, value)
     folder, truth = zoo.made(*maker)
     truth = truth[name]
     server = "flask" if len(name) % 2 else "fastapi"
     mlship("init", "served", "--model", folder / name, "--server", server, "--no-input",
-           "--runtime", "native", *truth.get("init", []), cwd=tmp_path)  # fmt: skip
+           "--runtime", runtime, *truth.get("init", []), cwd=tmp_path)  # fmt: skip
     project = tmp_path / "served"
     environment.ensure(project, find(project).config.python, Runner())
     for tool in ("ruff check .", "ruff format --check .", "mypy", "pytest -q"):
@@ -128,6 +127,13 @@ def test_project_answers_like_the_model(maker, name, tmp_path, monkeypatch):
             assert close(body["probabilities"], truth["probabilities"])
     finally:
         assert running.stop() == 0, running.logs.read_text()
+    return project
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("maker", "name"), SERVED, ids=ident)
+def test_project_answers_like_the_model(maker, name, tmp_path, monkeypatch):
+    serve_and_compare(maker, name, "native", tmp_path, monkeypatch)
 
 
 def close(found, wanted):

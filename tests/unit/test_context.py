@@ -2,15 +2,17 @@
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlship import context
+from mlship import context, plan
 from mlship import text as text_of
-from mlship.card import Feature, ModelCard
+from mlship.card import Feature, ModelCard, Original
+from tests.support import models
 
 
 def card(dtype, example):
@@ -116,3 +118,13 @@ def test_sample(dtype, example, values):
     (instance,) = json.loads(context.sample(card(dtype, example)))["instances"]
     assert list(instance) == ["sepal length", "b"]
     assert [repr(value) for value in instance.values()] == values
+
+
+@pytest.mark.parametrize("converted", [False, True])
+def test_only_what_survives_a_fork_is_loaded_before_it(tmp_path, converted):
+    """A converted model keeps its framework's name, but runs in threads of ONNX Runtime."""
+    wishes = plan.Wishes(model=models.save("tumor.joblib", tmp_path), server="flask")
+    made = plan.make(tmp_path / "tumor", wishes)
+    proof = Original("tumor.joblib", "0" * 64, "3.11", ("float32",), "same", ())
+    read = replace(made.card, original=proof if converted else None)
+    assert context.build(read, made.config, "")["preloads"] is not converted

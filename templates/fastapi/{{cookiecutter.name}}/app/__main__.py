@@ -1,5 +1,6 @@
 """Starts the server: `python -m app`."""
 
+import gc
 import logging.config
 import signal
 import sys
@@ -14,6 +15,7 @@ from app.settings import settings
 
 def main() -> None:
     """Run uvicorn until it is told to stop; a clean stop exits with 0."""
+    gc.disable()  # imports make no garbage; service.py enables it again
     logging.config.dictConfig(LOGGING)
     share_cores()
     if settings.workers > 1:

@@ -89,8 +89,8 @@ class Service:
             threads=settings.threads,
             observe_wait=metrics.QUEUE_TIME.observe,
         )
-        gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again
+        gc.enable()
         self.batcher = Batcher(queue, settings.join_seconds)
         seconds = time.perf_counter() - started
         logger.info("model ready after %.2f s; %s", seconds, queue)

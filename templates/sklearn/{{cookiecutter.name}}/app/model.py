@@ -59,9 +59,24 @@ class Model:
 {% if cookiecutter.options.column == "True" %}
         labels = self._estimator.predict(table).reshape(len(rows))  # CatBoost gives a column
         return labels, self._estimator.predict_proba(table)
+{% elif cookiecutter.options.likeliest == "True" %}
+        probabilities = self._estimator.predict_proba(table)
+        return self._likeliest(table, probabilities), probabilities
 {% else %}
         return np.asarray(self._estimator.predict(table)), self._estimator.predict_proba(table)
 {% endif %}
 {% else %}
         return np.asarray(self._estimator.predict(table)), None
+{% endif %}
+{% if cookiecutter.options.likeliest == "True" %}
+
+    def _likeliest(self, table: Any, probabilities: Any) -> Any:
+        """Return what the estimator's predict() does: for this one, the likeliest classes.
+
+        It is asked itself only where two are about as likely.
+        """
+        second, first = np.partition(probabilities, -2, axis=1)[:, -2:].T
+        if (first - second > 1e-6).all():
+            return self._estimator.classes_[probabilities.argmax(axis=1)]
+        return np.asarray(self._estimator.predict(table))
 {% endif %}
