@@ -1,0 +1,1 @@
+"""A rollout: what the cluster says of it, and why it does not finish."""
