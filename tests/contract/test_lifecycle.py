@@ -19,6 +19,17 @@ from tests.conftest import SERVERS
 from tests.support.servers import Server, free_port
 
 
+FIRST = """
+
+def first():
+    try:
+        os.mkdir("first")
+    except FileExistsError:
+        return False
+    return True
+"""
+
+
 @pytest.fixture(params=SERVERS)
 def project(request, projects):
     return projects.get(request.param, "tumor.onnx")
@@ -246,6 +257,16 @@ def test_workers_share_a_model_that_was_loaded_before_the_fork(projects, logs, t
     done = start_and_fail(project, MODEL_FILE=str(other), WORKERS="2")
     assert done.returncode != 0 and done.stdout.count("model refused") == 1
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_no_worker_takes_requests_before_it_can_answer(slow_project, logs):
+    path = slow_project / "app" / "model.py"  # the first worker to load is slow, the other is not
+    slow = path.read_text().replace("'0')))", "'0')) * first())", 1)
+    path.write_text(slow + FIRST)
+    server = Server(slow_project, logs, WORKERS=2, SLOW_LOAD=2)
+    answers = [httpx.post(f"{server.url}/predict", json=sample(slow_project)) for _ in range(40)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert server.stop() == 0, logs.read_text()
 
 
 def test_metrics_of_several_workers_add_up(project, logs):

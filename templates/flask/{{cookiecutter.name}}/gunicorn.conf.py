@@ -52,16 +52,19 @@ def when_ready(server: Any) -> None:
     drain_on_sigterm(settings.drain_seconds)
 
 
-{% if cookiecutter.preloads %}
 def post_worker_init(worker: Any) -> None:
     """In each worker, before its first request."""
+    from app.service import service
+
+{% if cookiecutter.preloads %}
     if preload_app:
-        from app.service import service
-
         service.start()
-
-
 {% endif %}
+    # Of several workers, /readyz asks only one: so none takes requests before it can answer them.
+    while workers > 1 and not service.loaded.wait(timeout=1):
+        worker.notify()  # or gunicorn takes it for dead
+
+
 def pre_request(worker: Any, request: Any) -> None:
     """Before the application sees a request, of which only the headers were read."""
     # A client that sends its body slowly must not hold one of the threads for ever.

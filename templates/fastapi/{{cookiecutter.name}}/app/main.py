@@ -1,5 +1,6 @@
 """The FastAPI application: routes only. The work is in service.py."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,9 +21,14 @@ from app.settings import settings
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Start to load the model; requests are taken at once, /readyz says when it is there."""
+    """Start to load the model; requests are taken at once, /readyz says when it is there.
+
+    Of several workers, /readyz asks only one: so none takes requests before it can answer them.
+    """
     drain_on_sigterm(settings.drain_seconds)
     service.start()
+    if settings.workers > 1:
+        await asyncio.to_thread(service.loaded.wait)
     yield
 
 

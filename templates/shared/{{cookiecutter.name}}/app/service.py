@@ -49,6 +49,7 @@ class Service:
 
     def __init__(self) -> None:
         self.batcher: Batcher | None = None
+        self.loaded = threading.Event()
 {% if cookiecutter.preloads %}
         self._model: Model | None = None
 {% endif %}
@@ -92,6 +93,7 @@ class Service:
         gc.freeze()  # what is there now stays: the collector need not look at it again
         gc.enable()
         self.batcher = Batcher(queue, settings.join_seconds)
+        self.loaded.set()
         seconds = time.perf_counter() - started
         logger.info("model ready after %.2f s; %s", seconds, queue)
 
