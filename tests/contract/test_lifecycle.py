@@ -18,7 +18,6 @@ from mlship.project import find
 from tests.conftest import SERVERS
 from tests.support.servers import Server, free_port
 
-
 FIRST = """
 
 def first():
