@@ -15,6 +15,9 @@ from typing import Any
 # Requests kept open by one process, and the seconds after which it gives one up: whoever asked has
 # gone. That is also DEADLINE_SECONDS of the generated projects.
 CONNECTIONS, TIMEOUT = 512, 2
+# Each user has a connection of their own; a process has not. A request that waits for one of its
+# 512 longer than this is given up unsent, and counts as failed.
+PATIENCE = 0.1
 
 
 def offer(url: str, body: bytes, rate: float, seconds: float, start: float) -> dict[str, Any]:
@@ -22,7 +25,7 @@ def offer(url: str, body: bytes, rate: float, seconds: float, start: float) -> d
     from mlship.load import run
 
     time.sleep(max(0.0, start - time.monotonic()))
-    found = run(url, body, rate, seconds, CONNECTIONS, TIMEOUT, warmup=0)
+    found = run(url, body, rate, seconds, CONNECTIONS, TIMEOUT, patience=PATIENCE, warmup=0)
     return {
         "ok": found.ok,
         "shed": found.shed,

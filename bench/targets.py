@@ -93,7 +93,9 @@ def targets(
     for line in overloads or []:
         recovery = math.inf if line["recovery"] is None else line["recovery"]
         p99 = divided(line["p99"], line["deadline"])
+        goodput = divided(line["goodput"], line["peak"])
         found += [
+            Target(f"{line['name']}: goodput of its peak in overload", ">=", 0.8, goodput),
             Target(f"{line['name']}: seconds until recovered from overload", "<=", 2, recovery),
             Target(f"{line['name']}: p99 of its deadline in overload", "<=", 1, p99),
         ]

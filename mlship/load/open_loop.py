@@ -37,6 +37,7 @@ def run(
     connections: int = 256,
     timeout: float = 10,
     *,
+    patience: float | None = None,
     warmup: float = 1,
     watch: Watch | None = None,
 ) -> Result:
@@ -51,6 +52,7 @@ def run(
         seconds: for how long.
         connections: the most to open.
         timeout: seconds from when a request was due until it is given up.
+        patience: how many of them it may wait for a free connection, all if None.
         warmup: seconds at half the rate before that, not counted.
         watch: called with the counts at the start, then about four times a second.
 
@@ -58,7 +60,14 @@ def run(
         UsageError: ``target`` is no URL.
     """
     return run_phases(
-        target, body, [(rate, seconds)], connections, timeout, warmup=warmup, watch=watch
+        target,
+        body,
+        [(rate, seconds)],
+        connections,
+        timeout,
+        patience=patience,
+        warmup=warmup,
+        watch=watch,
     )
 
 
@@ -69,6 +78,7 @@ def run_phases(
     connections: int = 256,
     timeout: float = 10,
     *,
+    patience: float | None = None,
     warmup: float = 1,
     watch: Watch | None = None,
 ) -> Result:
@@ -78,7 +88,7 @@ def run_phases(
     """
 
     async def both() -> Result:
-        pool = Pool(targets.parse(target, body), connections, timeout)
+        pool = Pool(targets.parse(target, body), connections, timeout, patience)
         try:
             if warmup:
                 await offer(pool, [(phases[0][0] / 2, warmup)])

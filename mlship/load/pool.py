@@ -24,10 +24,16 @@ class Pool:
     Attributes:
         tally: the counts of the run that goes on.
         timeout: seconds from when a request was due until it is given up.
+        patience: the part of them that it may wait for a connection. With less than ``timeout``,
+            what is sent at last is sent while an answer still counts: a queue of requests that
+            are each answered a moment too late would be the client's doing, not the service's.
     """
 
-    def __init__(self, target: Target, limit: int, timeout: float) -> None:
+    def __init__(
+        self, target: Target, limit: int, timeout: float, patience: float | None = None
+    ) -> None:
         self.target, self.limit, self.timeout = target, limit, timeout
+        self.patience = timeout if patience is None else min(patience, timeout)
         self.tally = Tally(0, 0, 0)
         self._idle: deque[Connection] = deque()
         self._waiting: deque[float] = deque()
@@ -83,7 +89,7 @@ class Pool:
         """Give up requests that take too long; close connections that are free too long."""
         now = time.monotonic()
         overdue = now - self.timeout
-        while self._waiting and self._waiting[0] <= overdue:
+        while self._waiting and self._waiting[0] <= now - self.patience:
             self.tally.timed_out(self._waiting.popleft())
         for connection in [c for c in self._open if c.due is not None and c.due <= overdue]:
             self.tally.timed_out(connection.due or 0.0)

@@ -105,7 +105,14 @@ def test_targets_of_a_run():
     assert by["p50 at 1 of plain FastAPI"].value == 0.5
     assert found["wrong answers of the generated projects"].verdict == "reached"
     assert found["rows: exponent"].verdict == "not reached"
-    late = {"name": "x", "recovery": None, "p99": 0.3, "deadline": None}
+    late = {
+        "name": "x",
+        "recovery": None,
+        "goodput": 9.0,
+        "peak": 10.0,
+        "p99": 0.3,
+        "deadline": None,
+    }
     stuck, unknown = targets(table, {}, [late])[-2:]
     assert (stuck.verdict, unknown.verdict) == ("not reached", "not measured")
     ceiling = next(each for what, each in found.items() if "ceiling" in what)

@@ -76,6 +76,16 @@ def test_waiting_for_a_connection_counts(service):
     assert more.latency.quantile(0.5) < 0.1
 
 
+def test_what_finds_no_connection_soon_is_not_sent_too_late_to_be_answered(service):
+    service.delay = 0.1  # 10 a second on one connection, of 40
+    keen = run(service.url, rate=40, seconds=2, connections=1, timeout=0.35)
+    patient = run(service.url, rate=40, seconds=2, connections=1, timeout=0.35, patience=0.1)
+    assert patient.timed_out + patient.ok == keen.timed_out + keen.ok == 80
+    assert patient.ok >= 17
+    assert patient.latency.max < 0.3
+    assert patient.ok >= keen.ok
+
+
 def test_tells_the_kinds_of_answers_apart(service):
     kinds = [
         answer(200),
