@@ -33,7 +33,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(searching, "_STEP_SECONDS", 0.3)
     monkeypatch.setattr(searching, "_CALM_SECONDS", 0.1)
     monkeypatch.setattr(searching, "_CLOSE", 1.2)
-    monkeypatch.setattr(open_loop.run, "__kwdefaults__", {"warmup": 0.1, "watch": None})
+    monkeypatch.setattr(open_loop.run, "__kwdefaults__", {**open_loop.run.__kwdefaults__, "warmup": 0.1})
     for console in (bench_view.out, bench_view.err):
         monkeypatch.setattr(console, "_width", 200)
 
