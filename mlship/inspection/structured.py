@@ -84,6 +84,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         # _loader() is a SafeLoader: plain values only.
         value = yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        if "nesting depth" in str(error):  # libyaml 0.2.6's own limit, which may be met first
+            raise _damaged(path.name, "It is nested too deeply.") from None
         raise _damaged(path.name, f"It is no YAML: {str(error)[:300]}.") from None
     if not isinstance(value, dict):
         raise _damaged(path.name, f"It holds a {type(value).__name__}, not a mapping.")

@@ -33,7 +33,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(searching, "_STEP_SECONDS", 0.3)
     monkeypatch.setattr(searching, "_CALM_SECONDS", 0.1)
     monkeypatch.setattr(searching, "_CLOSE", 1.2)
-    monkeypatch.setattr(open_loop.run, "__kwdefaults__", {**open_loop.run.__kwdefaults__, "warmup": 0.1})
+    shorter = {**open_loop.run.__kwdefaults__, "warmup": 0.1}
+    monkeypatch.setattr(open_loop.run, "__kwdefaults__", shorter)
     for console in (bench_view.out, bench_view.err):
         monkeypatch.setattr(console, "_width", 200)
 
