@@ -1,122 +1,170 @@
-"""``mlship deploy``: the manifests, on a cluster, waited for."""
+"""``mlship deploy``: the manifests, on a cluster, waited for, undone where they fail."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlship.cli.options import DryRun, ImageOption, ProjectDir, Verbose
+from mlship.cli.options import (
+    AsJson,
+    ContextOption,
+    DryRun,
+    EmitOption,
+    EnvName,
+    ImageOption,
+    NamespaceOption,
+    ProjectDir,
+    Verbose,
+    Yes,
+)
 
 if TYPE_CHECKING:
-    from mlship.commands.kubectl import Target
-    from mlship.runner import Command, Runner
+    from mlship.cluster.preparing import Prepared
+    from mlship.project import Project
 
 
 def deploy(
     replicas: Annotated[
         int | None, typer.Option(min=1, help="A fixed count, without the autoscaler.")
     ] = None,
-    namespace: Annotated[str | None, typer.Option(show_default="that of mlship.yaml")] = None,
-    context: Annotated[
-        str | None, typer.Option(help="Of the kubeconfig.", show_default="the current")
+    autoscale: Annotated[
+        str | None,
+        typer.Option(metavar="MIN-MAX", help="Bounds of pods.", show_default="mlship.yaml's"),
     ] = None,
+    cpu: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Percent of the requested CPU to scale at."),
+    ] = None,
+    env: Annotated[EnvName, typer.Option(help="The overlay in k8s/overlays.")] = "prod",
+    namespace: NamespaceOption = None,
+    create_namespace: Annotated[
+        bool, typer.Option("--create-namespace", help="Make it where it is not there.")
+    ] = False,
+    context: ContextOption = None,
     image: ImageOption = None,
-    timeout: Annotated[int, typer.Option(min=1, help="Seconds for the rollout.")] = 300,
+    image_check: Annotated[
+        bool, typer.Option(help="Look first whether the cluster can get the image.")
+    ] = True,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what would change there; change nothing.")
+    ] = False,
+    force_conflicts: Annotated[
+        bool, typer.Option("--force-conflicts", help="Take over fields that others set.")
+    ] = False,
+    timeout: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seconds.", show_default="the Deployment's progressDeadline"),
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the new pods serve.")] = True,
+    rollback: Annotated[
+        bool, typer.Option(help="Go back to what served before where the new pods fail.")
+    ] = True,
+    emit: EmitOption = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
     project: ProjectDir = Path(),
     dry_run: DryRun = False,
     verbose: Verbose = False,
 ) -> None:
-    """Apply the manifests to a cluster and wait until the new pods serve."""
-    from mlship import cluster, manifests
+    """Apply the manifests, wait until the new pods serve, and go back where they fail."""
+    from mlship import pushed
     from mlship.cli import console
-    from mlship.commands import kubectl
-    from mlship.errors import ToolFailed
+    from mlship.cli.delivery import Delivery
+    from mlship.cluster import access, preparing
+    from mlship.cluster.applyset import identity
+    from mlship.cluster.manifests import Release, Scaling
+    from mlship.person import me
     from mlship.project import find
 
+    console.prose_to_stderr(as_json)
     found = find(project)
-    config = found.config
-    image = image or found.image()
-    target = kubectl.Target("kubectl", context, namespace or config.namespace)
-    autoscaler = manifests.has_autoscaler(found.root)
-    folder = manifests.write_overlay(
-        found.root,
-        manifests.overlay(config, image, target.namespace, replicas, autoscaler=autoscaler),
-    )
+    scaling = Scaling.of(replicas, autoscale, cpu)
     runner = console.runner(verbose=verbose)
-    rendered = runner.ask(kubectl.kustomize(target.program, found.root, folder))
-    if rendered.code != 0:
-        raise ToolFailed("The manifests in k8s/ don't render", why=rendered.stderr.strip(),
-                         next="correct them; `kubectl kustomize k8s` shows the same")  # fmt: skip
-    steps = [kubectl.apply(target, found.root, folder, force=replicas is not None)]
-    if replicas is not None:  # first of all, or it would set the count back
-        steps.insert(0, kubectl.delete_autoscaler(target, config.name))
-    wait = kubectl.rollout_status(target, config.name, timeout)
+    if emit:
+        from mlship.cli.emit import emit as emitted
+
+        render(found)
+        emitted(found, emit, env, None)
+        return
+    image = image or pushed.reference(found)
+    place = namespace or found.config.namespace
+    owner = identity(found.config.name, place)
+    release = Release(env, image, place, scaling, me(), owner, timeout)
+    with rendered(found, keep=not (dry_run or diff)) as current:
+        prepared = preparing.prepare(current, release, runner)
+    prepared = replace(prepared, project=found)
     if dry_run:
-        # Comments, so that all of stdout is YAML that kubectl and validators take.
-        print(f"# cd {found.root}", *(f"# {step}" for step in [*steps, wait]), sep="\n")
-        print(rendered.stdout, end="")
+        _print(prepared, context, timeout or prepared.deadline)
         return
-    _show_target(runner, target, image)
-    asked = runner.ask(kubectl.deployment(target, config.name))
-    if asked.code != 0:
-        raise cluster.refused(target, asked.stderr)
-    before = cluster.live(asked.stdout)
-    if "/" not in image:
-        console.warn("the image names no registry, so the cluster must have it already")
-    if autoscaler and replicas is None and before.owns_replicas:
-        steps.insert(0, kubectl.hand_over_replicas(target, config.name, before.replicas))
-    _show_changes(runner, kubectl.diff(target, found.root, folder))
-    for step in steps:
-        lines: list[str] = []
-        if runner.stream(step, lines.append) != 0:
-            raise cluster.refused(target, "\n".join(lines))
-        for line in lines:
-            console.out.print(line, style="dim")
-    if runner.foreground(wait) != 0:
-        pods = runner.ask(kubectl.pods(target, config.name))
-        reasons = cluster.troubles(json.loads(pods.stdout)) if pods.code == 0 else [pods.stderr]
-        raise cluster.unfinished(config.name, reasons, before, image)
-    console.out.print(f"[green]Deployed[/green] [bold]{image}[/bold]")
-    forward = target.command("port-forward", f"service/{config.name}", f"{config.port}:80")
-    console.out.print(f"[dim]Ask it:[/dim] {forward}  [dim]then[/dim]  mlship predict")
+    way = access.to_deploy(found, env, context, namespace, runner)
+    job = Delivery(prepared, way, runner, force=force_conflicts, rollback=rollback, as_json=as_json)
+    job.show_target()
+    if diff:
+        job.show_changes()
+        return
+    console.confirm(f"Deploy {found.config.name} there?", way.doubts(), yes=yes)
+    with job.told():
+        job.check(create_namespace=create_namespace, check_image=image_check)
+        access.remember(found.root, env, way)
+        job.apply()
+        if wait:
+            job.wait(timeout)
+        job.finish(waited=wait)
 
 
-def _show_target(runner: Runner, target: Target, image: str) -> None:
+@contextlib.contextmanager
+def rendered(project: Project, *, keep: bool) -> Iterator[Project]:
+    """Give the project with k8s/ as mlship.yaml has it; a copy where nothing is to be written."""
+    if keep:
+        render(project)
+        yield project
+        return
+    import shutil
+    import tempfile
+
+    from mlship import rendering
+
+    with tempfile.TemporaryDirectory(prefix="mlship-") as folder:
+        copy = replace(project, root=Path(folder))
+        for path in project.root.iterdir():
+            if path.name in ("k8s", ".mlship"):
+                shutil.copytree(path, copy.root / path.name)
+            else:
+                (copy.root / path.name).symlink_to(path)
+        rendering.render(copy)
+        yield copy
+
+
+def render(project: Project) -> None:
+    """Bring k8s/ up to mlship.yaml, and say what that changed, or could not."""
+    from mlship import rendering
     from mlship.cli import console
+    from mlship.cli.render import warn
+
+    changes = rendering.render(project)
+    done = changes.written + changes.removed
+    if done:
+        console.note(f"k8s/ was rendered again from mlship.yaml: {', '.join(done)}")
+    warn(project, changes)
+
+
+def _print(prepared: Prepared, context: str | None, timeout: int) -> None:
+    """Print the manifests, with the commands as comments: all of stdout is YAML for kubectl."""
+    from mlship.cluster import access, applyset, manifests, releasing
     from mlship.commands import kubectl
-    from mlship.errors import ClusterError
 
-    context = target.context
-    if context is None:
-        answer = runner.ask(kubectl.current_context(target.program))
-        if answer.code != 0:
-            raise ClusterError(
-                "No cluster is chosen",
-                why="The kubeconfig has no current context.",
-                next="kubectl config use-context NAME, or mlship deploy --context NAME",
-            )
-        context = answer.stdout.strip()
-    for label, value in (
-        ("context", context), ("namespace", target.namespace), ("image", image),
-    ):  # fmt: skip
-        console.out.print(f"[dim]{label:<10}[/dim] [bold]{value}[/bold]")
-
-
-def _show_changes(runner: Runner, command: Command) -> None:
-    from rich.text import Text
-
-    from mlship.cli import console
-
-    answer = runner.ask(command)
-    if answer.code == 0:
-        console.out.print("[dim]changes    none[/dim]")
-        return
-    if answer.code > 1 or not answer.stdout:
-        # Say, a first deployment into a namespace that is not there: apply tells it better.
-        return
-    for line in answer.stdout.splitlines():
-        if line.startswith(("+", "-")) and not line.startswith(("+++", "---")):
-            console.out.print(Text(line, style="green" if line[0] == "+" else "red"))
+    release, name = prepared.release, prepared.project.config.name
+    target = kubectl.Target(access.PROGRAM, context, release.namespace)
+    kinds = {applyset.group_kind(item) for item in prepared.objects}
+    parent = applyset.parent(name, release.namespace, kinds)
+    steps = [
+        *releasing.steps(prepared, releasing.NOTHING, target, force=False),
+        kubectl.wait(target, name, timeout),
+    ]
+    print("# mlship runs, with what follows as their input:", *(f"# {s}" for s in steps), sep="\n")
+    print(manifests.dump(parent), prepared.text, sep="---\n", end="")

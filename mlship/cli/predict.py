@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlship.cli.options import ProjectDir
+from mlship.cli.options import (
+    DeployedContext,
+    DeployedEnv,
+    DeployedNamespace,
+    ProjectDir,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from mlship.project import Project
 
 
 def predict(
@@ -22,24 +30,56 @@ def predict(
     url: Annotated[
         str | None, typer.Option(help="The service.", show_default="this machine")
     ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Ask what is deployed, by a tunnel to it.")
+    ] = False,
+    env: DeployedEnv = None,
+    context: DeployedContext = None,
+    namespace: DeployedNamespace = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     project: ProjectDir = Path(),
+    verbose: Verbose = False,
 ) -> None:
     """Send the sample, or a file, to the service and show the predictions."""
     from mlship import client
     from mlship.cli import console
+    from mlship.errors import UsageError
     from mlship.project import find
 
+    if url and cluster:
+        raise UsageError("--url and --cluster are two services", next="leave out one of them")
+    if not cluster and (env or context or namespace):
+        raise UsageError("--env, --context and --namespace are of a cluster", next="add --cluster")
     found = find(project)
     sample = found.root / "sample.json"
     body = client.read_instances(sample, {})
     if file:
         body = client.read_instances(file, body["instances"][0])
-    answer = client.predict(url or f"http://127.0.0.1:{found.config.port}", body)
+    if cluster:
+        answer = _ask_cluster(found, body, env, context, namespace, verbose=verbose)
+    else:
+        answer = client.predict(url or f"http://127.0.0.1:{found.config.port}", body)
     if as_json:
         print(json.dumps(answer))
         return
     console.out.print(_table(body["instances"], answer))
+
+
+def _ask_cluster(
+    project: Project,
+    body: dict[str, Any],
+    env: str | None,
+    context: str | None,
+    namespace: str | None,
+    *,
+    verbose: bool,
+) -> dict[str, Any]:
+    from mlship.cli import reach
+    from mlship.cluster import answering
+
+    way = reach.deployed(project.root, env, context, namespace, as_json=False, verbose=verbose)
+    way.look_for_pods()
+    return answering.ask(way.runner, way.target, way.name, body)
 
 
 def _table(instances: list[Any], answer: dict[str, Any]) -> Table:

@@ -38,7 +38,9 @@ class Snapshot:
         kinds: dict[str, list[Object]] = {}
         for item in items:
             kinds.setdefault(item.get("kind", ""), []).append(item)
-        deployments = [d for d in kinds.pop("Deployment", []) if d["metadata"]["name"] == name]
+        deployments = [
+            d for d in kinds.pop("Deployment", []) if d.get("metadata", {}).get("name") == name
+        ]
         deployment = deployments[0] if deployments else {}
         sets = [s for s in kinds.pop("ReplicaSet", []) if is_controlled_by(s, deployment)]
         pods = [p for p in kinds.pop("Pod", []) if any(is_controlled_by(p, s) for s in sets)]
@@ -46,7 +48,9 @@ class Snapshot:
             taken or datetime.now(UTC),
             deployment,
             tuple(sorted(sets, key=revision)),
-            tuple(sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")))),
+            tuple(
+                sorted(pods, key=lambda pod: str(pod.get("metadata", {}).get("creationTimestamp")))
+            ),
             tuple(kinds.pop("Event", [])),
             tuple(other for several in kinds.values() for other in several),
         )
@@ -99,6 +103,15 @@ def is_controlled_by(item: Object, owner: Object) -> bool:
     uid = owner.get("metadata", {}).get("uid")
     references = item.get("metadata", {}).get("ownerReferences", [])
     return any(r.get("controller") and r.get("uid") == uid for r in references)
+
+
+def scales(autoscaler: Object, deployment: Object) -> bool:
+    """Tell whether an HPA or a ScaledObject is about the Deployment."""
+    target = autoscaler.get("spec", {}).get("scaleTargetRef", {})
+    name = deployment.get("metadata", {}).get("name")
+    return bool(
+        name and target.get("kind", "Deployment") == "Deployment" and target.get("name") == name
+    )
 
 
 def revision(item: Object) -> int:

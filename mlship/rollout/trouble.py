@@ -37,7 +37,7 @@ class Witness(Protocol):
         ...
 
     def probe(self, pod: str, port: int, path: str) -> str:
-        """Return status and body of a GET through the API server's proxy, as kubectl shows it."""
+        """Return status and body of a GET by the API server's proxy: ``503 starting``."""
         ...
 
     def nodes(self) -> list[Object]:
@@ -46,4 +46,8 @@ class Witness(Protocol):
 
     def node_pods(self) -> list[Object]:
         """Return all pods of the cluster, to see what room its nodes have left."""
+        ...
+
+    def exists(self, kind: str, name: str) -> bool | None:
+        """Tell whether the namespace has an object; None where that may not be asked."""
         ...
