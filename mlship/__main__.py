@@ -14,8 +14,10 @@ def main() -> None:
     """Run mlship. The exit codes are listed in the README."""
     # A quarter of `init`'s time would go to collecting what lives until the end anyway.
     gc.disable()
-    # Lets `finally` clean up when a supervisor stops us.
+    # Lets `finally` clean up when a supervisor stops us, or the terminal is closed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        signal.signal(signal.SIGHUP, _hang_up)
     try:
         from mlship.cli import app
 
@@ -42,9 +44,15 @@ def main() -> None:
         )
 
 
-def _fail(error: MlshipError) -> None:
-    from mlship.cli.console import show_error
+def _hang_up(*_: object) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal and the shell each send one
+    sys.exit(129)
 
+
+def _fail(error: MlshipError) -> None:
+    from mlship.cli.console import print_failure, show_error
+
+    print_failure(error)
     show_error(error)
     sys.exit(error.exit_code)
 

@@ -83,4 +83,9 @@ class BuildLog:
             return "\n".join(list(self.lines)[-15:])
         last = [line for line in failed.output if line.strip()]
         final = [line for line in list(self.lines)[-1:] if line not in last]
-        return "\n".join([failed.name, *last[-15:], *final])
+        return "\n".join([_brief(failed.name), *last[-15:], *map(_brief, final)])
+
+
+def _brief(command: str) -> str:
+    """Return a line that repeats an instruction, without the middle of a long one."""
+    return command if len(command) <= 160 else f"{command[:110]} … {command[-40:]}"

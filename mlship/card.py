@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -177,3 +178,9 @@ class ModelCard:
         if self.original is None:
             del values["original"]
         return values
+
+
+def values(card: ModelCard) -> int:
+    """Return how many numbers an instance has, 1 for a table's row."""
+    tensors = [math.prod(feature.sides) for feature in card.features if feature.shape]
+    return max(sum(tensors), 1)

@@ -85,24 +85,29 @@ def _refused(error: urllib.error.HTTPError) -> ServiceError:
     )
 
 
-def wait_until_ready(url: str, seconds: float, alive: Callable[[], bool]) -> None:
-    """Return when ``url``/readyz answers 200.
+def wait_until_ready(
+    url: str, seconds: float, alive: Callable[[], bool], *, direct: bool = False
+) -> None:
+    """Return when ``url``/readyz answers 200; ``direct`` takes no proxy.
 
     Raises:
-        ServiceError: it did not within ``seconds``, or ``alive()`` said no.
+        ServiceError: it did not within ``seconds``, or ``alive()`` said no; ``why`` is what was
+            answered last, empty where nothing was.
     """
-    deadline = time.monotonic() + seconds
-    opener = _opener(url)
+    deadline, answered = time.monotonic() + seconds, ""
+    opener = _opener(url, direct=direct)
     while time.monotonic() < deadline:
         try:
             with opener.open(f"{url}/readyz", timeout=2):
                 return
-        except OSError:  # HTTPError and URLError are OSErrors
+        except urllib.error.HTTPError as error:
+            answered = f"/readyz answered {error.code} {error.reason}"
+        except (OSError, http.client.HTTPException):  # URLError is an OSError
             pass
         if not alive():
             raise ServiceError("The server ended before it was ready")
         time.sleep(0.1)
-    raise ServiceError(f"The server was not ready within {seconds:g} s")
+    raise ServiceError(f"The server was not ready within {seconds:g} s", why=answered)
 
 
 def read_instances(path: Path, example: dict[str, Any]) -> dict[str, Any]:

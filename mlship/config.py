@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from mlship import names
+from mlship import names, platform
 from mlship.errors import ProjectError, UsageError
+from mlship.sections import Between, Pattern, Section
 
 FILE_NAME = "mlship.yaml"
 # A repository without a tag: https://docs.docker.com/reference/cli/docker/image/tag/
@@ -20,51 +22,28 @@ _INCLUDE = r"^[A-Za-z_]\w*(\.py)?$"
 _SHA256 = r"^[0-9a-f]{64}$"
 # A name, no path: https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap03.html#tag_03_147
 _FILE = r"^[^/\\\x00-\x1f]{1,255}$"
-_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+# What a text looks like where its name does not tell.
+_HINTS = {
+    "source": ": it is pvc://CLAIM/PATH, s3://BUCKET/KEY, gs://BUCKET/KEY or https://HOST/PATH",
+    "interval": ": it is 30s, 1m, ...",
+}
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """A text that matches; pydantic asks for the schema only where something is validated."""
-
-    regex: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        """Return pydantic's schema. YAML's numbers count as text: ``--set resources…cpu=1``."""
-        from pydantic_core import core_schema
-
-        return core_schema.str_schema(pattern=self.regex, coerce_numbers_to_str=True)
-
-
-@dataclass(frozen=True)
-class Between:
-    """A whole number within bounds, both included."""
-
-    least: int
-    most: int
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        """Return pydantic's schema."""
-        from pydantic_core import core_schema
-
-        return core_schema.int_schema(ge=self.least, le=self.most)
-
-
-class _Section:
-    # Read by pydantic. A plain dict, so that `init` need not import it.
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-
-@dataclass(frozen=True)
-class Model(_Section):
-    """The model file inside the project."""
+class Model(Section):
+    """The model file inside the project, and where pods get it when it is not in the image."""
 
     file: str
     sha256: Annotated[str, Pattern(_SHA256)]
+    source: Annotated[str, Pattern(platform.SOURCE)] | None = None
+    # With the vendor's program for s3:// and gs://.
+    fetch_image: Annotated[str, Pattern(platform.IMAGE_REFERENCE)] | None = None
+    # The most that a fetched model may take of the node's disk.
+    size_limit: Annotated[str, Pattern(_MEMORY)] | None = None
 
 
 @dataclass(frozen=True)
-class Original(_Section):
+class Original(Section):
     """The file that the model was converted from; it is not in the project."""
 
     file: Annotated[str, Pattern(_FILE)]
@@ -72,7 +51,7 @@ class Original(_Section):
 
 
 @dataclass(frozen=True)
-class Quantities(_Section):
+class Quantities(Section):
     """CPU and memory of one container."""
 
     cpu: Annotated[str, Pattern(_CPU)] = "1"
@@ -80,7 +59,7 @@ class Quantities(_Section):
 
 
 @dataclass(frozen=True)
-class Resources(_Section):
+class Resources(Section):
     """What a pod asks for, and what it may use at most."""
 
     requests: Quantities = Quantities(cpu="250m", memory="256Mi")
@@ -88,7 +67,7 @@ class Resources(_Section):
 
 
 @dataclass(frozen=True)
-class Autoscale(_Section):
+class Autoscale(Section):
     """Bounds of the HorizontalPodAutoscaler."""
 
     max: Annotated[int, Between(1, 1000)] = 6
@@ -98,8 +77,8 @@ class Autoscale(_Section):
 Runtime = Literal["auto", "native", "onnx"]
 
 
-@dataclass(frozen=True)
-class Config(_Section):
+@dataclass(frozen=True, kw_only=True)
+class Config(platform.Platform):
     """The whole of mlship.yaml."""
 
     name: Annotated[str, Pattern(f"^{names.LABEL}$")]
@@ -110,8 +89,10 @@ class Config(_Section):
     server: Literal["fastapi", "flask"] = "fastapi"
     runtime: Runtime = "auto"
     original: Original | None = None
+    # What the image is made from, where it is not the public Python image.
+    base: Annotated[str, Pattern(platform.IMAGE_REFERENCE)] | None = None
     port: Annotated[int, Between(1024, 65535)] = 8000
-    namespace: Annotated[str, Pattern(_LABEL)] = "default"
+    namespace: Annotated[str, Pattern(platform.LABEL)] = "default"
     replicas: Annotated[int, Between(1, 1000)] = 2
     autoscale: Autoscale = Autoscale()
     resources: Resources = Resources()
@@ -121,11 +102,15 @@ class Config(_Section):
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong value: the keys that lead to it, the value, and what is wrong."""
+    """One wrong value: the keys that lead to it, the value, and what is wrong.
+
+    ``together`` tells that it is wrong only beside another one.
+    """
 
     where: tuple[str, ...]
     found: Any
     message: str
+    together: bool = False
 
 
 def validate(values: Any) -> Config | list[Mistake]:
@@ -135,13 +120,18 @@ def validate(values: Any) -> Config | list[Mistake]:
     try:
         config = TypeAdapter(Config).validate_python(values if isinstance(values, dict) else {})
     except ValidationError as error:
-        return [
-            Mistake(tuple(map(str, e["loc"])), e.get("input"), _message(e)) for e in error.errors()
-        ]
-    most = config.autoscale.max
-    if most < config.replicas:
-        return [Mistake(("autoscale", "max"), most, f"is {most}, below replicas")]
-    return config
+        return [_mistake(e) for e in error.errors()]
+    return [
+        Mistake(where, None, message, True) for where, message in _disagreements(config)
+    ] or config
+
+
+def _disagreements(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    if config.autoscale.max < config.replicas:
+        yield ("autoscale", "max"), f"is {config.autoscale.max}, below replicas"
+    if config.model.fetch_image and not (config.model.source or "").startswith(("s3:", "gs:")):
+        yield ("model", "fetch_image"), "is for a source of s3:// or gs://"
+    yield from platform.disagreements(config)
 
 
 def build(values: dict[str, Any]) -> Config:
@@ -155,9 +145,8 @@ def build(values: dict[str, Any]) -> Config:
         return found
     mistake = found[0]
     where = ".".join(mistake.where)
-    below = "below replicas" in mistake.message
     raise UsageError(
-        "Settings disagree" if below else f"{where} can't be {mistake.found!r}",
+        "Settings disagree" if mistake.together else f"{where} can't be {mistake.found!r}",
         why=f"{where} {mistake.message}.",
         next=f"mlship init NAME --set {where}=VALUE",
     )
@@ -195,28 +184,48 @@ def load(path: Path) -> Config:
     )
 
 
+def _mistake(error: Any) -> Mistake:
+    # "[key]": pydantic's word for a wrong key of a mapping.
+    where = tuple(str(part) for part in error["loc"] if part != "[key]")
+    return Mistake(where, error.get("input"), _message(error))
+
+
 def _message(error: Any) -> str:
     kind = error["type"]
     if kind == "unexpected_keyword_argument":
-        known = [*Config.__dataclass_fields__, "max", "cpu", "memory", "requests", "limits", "file",
-                 "sha256"]  # fmt: skip
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
+        given = str(error["loc"][-1])
+        near = difflib.get_close_matches(given, [name for name in _known() if name != given], 1)
         return "is not a setting" + (f"; did you mean {near[0]}?" if near else "")
     if kind == "missing":
         return "is missing"
+    if kind == "dataclass_type":
+        return f"holds settings of its own (it is {error['input']!r})"
     if kind == "string_pattern_mismatch":
-        return f"can't be {error['input']!r}"
-    message = str(error["msg"])
+        return f"can't be {error['input']!r}{_HINTS.get(error['loc'][-1], '')}"
+    message = str(error["msg"]).replace("tuple", "list").replace("dictionary", "mapping")
     found = str(error["input"])
     shown = found if found.lstrip("-").isdecimal() else repr(found)
     return f"{message[0].lower()}{message[1:]} (it is {shown})"
+
+
+def _known() -> list[str]:
+    """Return the keys of all sections, to guess what a wrong one was meant to be."""
+    sections = [each for each in (*globals().values(), *vars(platform).values())
+                if isinstance(each, type) and issubclass(each, Section)]  # fmt: skip
+    names = (name for each in sections for name in getattr(each, "__dataclass_fields__", ()))
+    return [name.rstrip("_") for name in names]
 
 
 def _line(node: Any, location: tuple[str, ...]) -> int:
     """Return the 1-based line of the deepest node on the way to ``location``."""
     line = node.start_mark.line + 1 if node else 1
     for part in location:
-        if getattr(node, "id", "") != "mapping":
+        kind = getattr(node, "id", "")
+        if kind == "sequence" and part.isdecimal() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+            continue
+        if kind != "mapping":
             break
         for key, value in node.value:
             if key.value == part:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mlship import printed, requirements, server
+from mlship import kubernetes, printed, requirements, server
 from mlship.card import ModelCard
 from mlship.config import Config
 from mlship.text import literal, plain
 
 # Libraries of the system that a framework's wheels need and slim images lack.
 _SYSTEM_PACKAGES = {"lightgbm": "libgomp1"}
+
+# Bytes of a model from which a second copy in the builder's cache costs more than it is worth.
+_LARGE = 10**8
 
 _FILE_NOTES = {
     "mlship.yaml": "what mlship's commands know of this project",
@@ -52,17 +54,19 @@ _SERVER_NOTES = {
     },
 }
 _LAST_NOTES = {
-    "tests/": "the contract above, as tests",
-    "Dockerfile": "the image: locked libraries, then code, then the model; not root",
+    "tests/": "the contract above, as tests; golden rows to know the model by",
+    "Dockerfile": "the image: locked libraries, then the model, then code; not root",
     ".dockerignore": "sends only those to the builder",
-    "k8s/kustomization.yaml": "ties the manifests together; names the image",
-    "k8s/config.env": "the server's settings in the cluster",
-    "k8s/deployment.yaml": "the pods: probes, resources, restricted security, draining",
-    "k8s/service.yaml": "one address for all pods",
-    "k8s/hpa.yaml": "the autoscaler",
-    "k8s/pdb.yaml": "keeps pods while nodes are drained",
-    "k8s/networkpolicy.yaml": "who may talk to the pods",
-    "k8s/serviceaccount.yaml": "an identity without rights",
+    "slim.py": "what the image leaves out of the libraries; makes its layers reproducible",
+    "k8s/base/kustomization.yaml": "ties the manifests together; names the image",
+    "k8s/base/config.env": "the server's settings in the cluster",
+    "k8s/base/deployment.yaml": "the pods: probes, resources, restricted security, draining",
+    "k8s/base/service.yaml": "one address for all pods",
+    "k8s/base/networkpolicy.yaml": "who may talk to the pods",
+    "k8s/base/serviceaccount.yaml": "an identity without rights",
+    "k8s/overlays/dev/kustomization.yaml": "one pod with all of its logs",
+    "k8s/overlays/prod/kustomization.yaml": "as many pods as the load takes",
+    "k8s/overlays/prod/pdb.yaml": "keeps pods while nodes are drained",
     ".github/workflows/ci.yml": "runs the checks and builds the image",
     ".mlship/files.json": "which files mlship wrote, so that `--force` leaves yours alone",
 }
@@ -98,8 +102,14 @@ def sample(card: ModelCard) -> str:
     return text if text.count("\n") < 20 + 2 * len(example) else json.dumps(body)
 
 
-def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]:
-    """Return the values of ``cookiecutter.*`` in the templates."""
+def build(
+    card: ModelCard, config: Config, python_reason: str, root: Path = Path()
+) -> dict[str, Any]:
+    """Return the values of ``cookiecutter.*`` in the templates; ``root`` is the project.
+
+    Raises:
+        ProjectError: a patch of the user's that mlship.yaml names is not there.
+    """
     labels = f"{card.framework} {card.framework_version or ''}".strip().replace("onnx", "ONNX")
     if card.original:
         labels += ", run by ONNX Runtime"
@@ -109,13 +119,15 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
     minor = int(config.python.split(".")[1])
     options = _Options({name: printed.written(value) for name, value in card.options})
     return {
-        **asdict(config),
+        **kubernetes.context(config, root),
+        "platform": kubernetes.platform_yaml(config),
         "model_file": config.model.file,
         "model_file_literal": literal(config.model.file),
         "is_folder": card.path.is_dir(),
         "inner": options.get("inner", ""),
         "sha256": config.model.sha256,
         "size_label": _size(card.size),
+        "is_large": card.size > _LARGE,
         "title": plain(title[:1].upper() + title[1:]),
         "framework_label": plain(labels),
         "description": plain(card.description),
@@ -143,6 +155,8 @@ def build(card: ModelCard, config: Config, python_reason: str) -> dict[str, Any]
         "server_label": server.LABELS[config.server],
         "code_paths": server.code_paths(config.server, config.include),
         "included": ", ".join(literal(name) for name in config.include),
+        # Code of the user's own may ask more of it than to run a model.
+        "slims_onnxruntime": requirements.runs_onnx(card) and not config.include,
         "system_packages": " ".join(
             package
             for library, package in _SYSTEM_PACKAGES.items()
@@ -198,6 +212,8 @@ def _notes(card: ModelCard, config: Config) -> list[tuple[str, str]]:
     if card.original:
         notes["conversion.json"] = "how the conversion to ONNX was proven"
         notes[".mlship/original.json"] = "the model before it was converted, for `--force`"
+    for option in kubernetes.options(config):
+        notes.update(kubernetes.FILE_NOTES[option])
     if card.takes == "frame":
         notes["app/table.py"] = "rows as a DataFrame"
     if any(feature.shape for feature in card.features):

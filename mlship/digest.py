@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 IGNORED = frozenset({"__pycache__", ".git"})
+_LARGE = 64 << 20
 
 
 def sha256_of(path: Path) -> str:
@@ -15,8 +17,21 @@ def sha256_of(path: Path) -> str:
         for each in files_of(path):
             folder.update(f"{each.relative_to(path).as_posix()}\0{sha256_of(each)}\n".encode())
         return folder.hexdigest()
+    state = path.stat()
+    if state.st_size < _LARGE:
+        return _of_file(path)
+    return _of_large_file(path, state.st_size, state.st_mtime_ns)
+
+
+def _of_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _of_large_file(path: Path, size: int, changed: int) -> str:
+    """Read a large file once per command: 2 GB take more than a second."""
+    return _of_file(path)
 
 
 def size_of(path: Path) -> int:

@@ -3,12 +3,14 @@
 docker's own client knows BuildKit from 18.09 to 22 (``DOCKER_BUILDKIT=1``); since 23 it leaves
 building to the buildx plugin, and without the plugin falls back to the old builder, which
 can't build the generated Dockerfile. See https://docs.docker.com/build/buildkit/.
+buildah builds what podman runs: both keep images in the same place.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +29,7 @@ _INSTALL = (
 class Engine:
     """A program that builds and runs images; ``note`` says what was wrong with earlier ones."""
 
-    kind: Literal["buildx", "buildkit", "podman", "docker"]
+    kind: Literal["buildx", "buildkit", "podman", "buildah", "docker"]
     program: str
     note: str = ""
     build_env: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class Engine:
             "buildx": ("buildx", "build", "--progress", "plain"),
             "buildkit": ("build", "--progress", "plain"),
             "podman": ("build", "--format", "docker"),  # OCI images have no HEALTHCHECK
+            # podman keeps layers by itself.
+            "buildah": ("build", "--format", "docker", "--layers"),
             "docker": ("build",),
         }[self.kind]
 
@@ -54,7 +58,7 @@ def on_path(name: str) -> list[str]:
 
 
 def find_builder(wanted: str | None, runner: Runner) -> Engine:
-    """Return an engine that has BuildKit (or is podman).
+    """Return an engine that has BuildKit, or is podman or buildah.
 
     ``MLSHIP_DOCKER`` names the docker program to use instead of those on PATH.
 
@@ -65,6 +69,8 @@ def find_builder(wanted: str | None, runner: Runner) -> Engine:
     podmans = on_path("podman")
     if wanted == "podman" or (wanted is None and podmans and not _dockers()):
         return _podman(podmans)
+    if wanted == "buildah" or (wanted is None and on_path("buildah") and not _dockers()):
+        return _buildah()
     rejected: list[str] = []
     for program in _dockers():
         engine = _classify(program, runner)
@@ -98,18 +104,41 @@ def find_runtime(wanted: str | None, runner: Runner) -> Engine:
         ToolFailed: its daemon does not answer.
     """
     dockers, podmans = _dockers(), on_path("podman")
+    if wanted == "buildah":
+        if not podmans:
+            raise ToolMissing(
+                "buildah builds images, it does not run them",
+                why="podman does, from the same storage, and is not on PATH.",
+                next="install podman; mlship build --no-verify leaves the check out",
+            )
+        return _podman(podmans)
     if wanted == "podman" or (wanted is None and podmans and not dockers):
         return _podman(podmans)
     if not dockers:
         raise ToolMissing("There is no docker on PATH", next=_INSTALL)
-    engine = Engine("docker", dockers[0])
+    # The package podman-docker: its defaults are podman's.
+    said = runner.ask(Command((dockers[0], "--version"))).stdout
+    engine = Engine("podman" if "podman" in said.lower() else "docker", dockers[0])
     require_daemon(engine, runner)
     return engine
 
 
+def remote_host(engine: Engine, environ: Mapping[str, str]) -> str:
+    """Return the machine of DOCKER_HOST, where the engine opens ports; empty for this one.
+
+    CI services set it that run docker in a container of its own.
+    """
+    if engine.kind in ("podman", "buildah"):
+        return ""
+    place = urllib.parse.urlsplit(environ.get("DOCKER_HOST", ""))
+    name = place.hostname or ""
+    own = name in ("localhost", "::1") or name.startswith("127.")
+    return "" if place.scheme != "tcp" or own else f"[{name}]" if ":" in name else name
+
+
 def require_daemon(engine: Engine, runner: Runner) -> None:
     """Raise ToolFailed unless the engine's daemon answers."""
-    if engine.kind == "podman":
+    if engine.kind in ("podman", "buildah"):
         return
     command = Command((engine.program, "version", "--format", "{{.Server.Version}}"))
     answer = runner.ask(command)
@@ -132,6 +161,16 @@ def _podman(programs: list[str]) -> Engine:
             "There is no podman on PATH", next="install podman, or use --engine docker"
         )
     return Engine("podman", programs[0])
+
+
+def _buildah() -> Engine:
+    programs = on_path("buildah")
+    if not programs:
+        raise ToolMissing(
+            "There is no buildah on PATH",
+            next="install buildah (https://buildah.io), or use --engine docker or podman",
+        )
+    return Engine("buildah", programs[0])
 
 
 def _version(program: str, runner: Runner) -> str:

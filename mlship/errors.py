@@ -39,6 +39,12 @@ class UsageError(MlshipError):
     exit_code = 2
 
 
+class Declined(MlshipError):
+    """A person was asked, and said no."""
+
+    exit_code = 1
+
+
 class ProjectError(MlshipError):
     """There is no project here, its mlship.yaml is wrong, or its folder is in the way."""
 
@@ -64,9 +70,18 @@ class ToolFailed(MlshipError):
 
 
 class ClusterError(MlshipError):
-    """The cluster can't be reached, refused the manifests, or the rollout did not finish."""
+    """The cluster can't be reached, refused the manifests, or the rollout did not finish.
+
+    Attributes:
+        cause: a word for programs, such as ``forbidden``, of those in docs/rollouts.md; empty
+            where none of them fits.
+    """
 
     exit_code = 7
+
+    def __init__(self, what: str, *, why: str = "", next: str = "", cause: str = "") -> None:
+        super().__init__(what, why=why, next=next)
+        self.cause = cause
 
 
 class ServiceError(MlshipError):

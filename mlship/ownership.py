@@ -7,7 +7,8 @@ while it still has that content; one that was edited, or was there before, is th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Changes:
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    # The user's own by an edit, in places that the project no longer has a use for.
+    unused: list[str] = field(default_factory=list)
 
 
 def files_in(folder: Path) -> Iterator[str]:
@@ -37,9 +40,23 @@ def files_in(folder: Path) -> Iterator[str]:
 def write_record(project: Path) -> None:
     """Record every file of a freshly rendered project as mlship's."""
     record = {name: sha256_of(project / name) for name in files_in(project) if name != RECORD}
-    path = project / RECORD
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    save_record(project, record)
+
+
+def save_record(project: Path, record: dict[str, str]) -> None:
+    """Write path to sha256 of what mlship wrote, whole or not at all."""
+    replace_text(project / RECORD, json.dumps(record, indent=2) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that it is the old one or the new one at any moment (rename(2))."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_record(project: Path) -> dict[str, str]:
@@ -62,9 +79,25 @@ def is_written(project: Path, path: Path) -> bool:
     )
 
 
-def install_over(staged: Path, target: Path) -> Changes:
+def ours(project: Path, names: Iterable[str]) -> list[str]:
+    """Return those of ``names`` that mlship wrote and nobody has changed since."""
+    record = read_record(project)
+    return [
+        name for name in names if name in record and is_ours(project / name, record[name], name)
+    ]
+
+
+def rewritten(project: Path, names: Iterable[str]) -> None:
+    """Record that files which were mlship's own have been written by it again."""
+    now = {name: sha256_of(project / name) for name in names if (project / name).is_file()}
+    if now:
+        save_record(project, read_record(project) | now)
+
+
+def install_over(staged: Path, target: Path, *, force: bool = False) -> Changes:
     """Move the files of ``staged`` into ``target``, leaving alone what is not mlship's.
 
+    With ``force``, files of the same names are replaced whosever they are.
     Every replaced file is set aside first: on any failure, Ctrl-C included, all go back.
     """
     changes = Changes()
@@ -75,7 +108,7 @@ def install_over(staged: Path, target: Path) -> Changes:
     try:
         for name in [*(n for n in new if n != RECORD), RECORD]:
             path = target / name
-            if not _ours(path, before.get(name), name):
+            if not force and not is_ours(path, before.get(name), name):
                 same = path.is_file() and sha256_of(path) == sha256_of(staged / name)
                 (changes.unchanged if same else changes.kept).append(name)
                 continue
@@ -85,9 +118,13 @@ def install_over(staged: Path, target: Path) -> Changes:
             changes.written.append(name)
         for name in sorted(before.keys() - set(new)):
             path = target / name
-            if path.is_file() and _ours(path, before[name], name):
+            if not path.is_file():
+                continue
+            if is_ours(path, before[name], name):
                 _set_aside(path, aside / name, undo)
                 changes.removed.append(name)
+            else:
+                changes.unused.append(name)
     except BaseException:
         for path, former in reversed(undo):
             former.replace(path) if former else path.unlink(missing_ok=True)
@@ -95,7 +132,8 @@ def install_over(staged: Path, target: Path) -> Changes:
     return changes
 
 
-def _ours(path: Path, recorded: str | None, name: str) -> bool:
+def is_ours(path: Path, recorded: str | None, name: str) -> bool:
+    """Tell whether mlship may write to ``path``: nothing is there, or what mlship wrote."""
     if not path.exists() and not path.is_symlink():
         return True
     if name in (RECORD, FILE_NAME):

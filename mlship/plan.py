@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from mlship import (
     context,
     includes,
     inspection,
+    kubernetes,
     ownership,
     remembered,
     requirements,
@@ -20,6 +21,7 @@ from mlship import (
 )
 from mlship.card import ModelCard
 from mlship.errors import ProjectError, UsageError
+from mlship.sections import plain
 
 _PROVEN = "the one that the conversion was proven on"
 BUNDLED_MODEL = Path(__file__).parent / "data" / "iris.onnx"
@@ -58,6 +60,7 @@ class Plan:
         refined: whether a sample had a say in the card.
         to_convert: whether the wishes ask for ONNX Runtime, which the card's model is not for.
         files: further files of the project, with their text.
+        root: the project, which may be there already.
     """
 
     card: ModelCard
@@ -67,10 +70,11 @@ class Plan:
     refined: bool = False
     to_convert: bool = False
     files: dict[str, str] = field(default_factory=dict)
+    root: Path = Path()
 
     def context(self) -> dict[str, Any]:
         """Return the values for the templates."""
-        return context.build(self.card, self.config, self.python_reason)
+        return context.build(self.card, self.config, self.python_reason, self.root)
 
 
 def former(target: Path) -> config.Config | None:
@@ -123,22 +127,25 @@ def make(target: Path, wishes: Wishes) -> Plan:
     rest: dict[str, Any] = {
         "to_convert": named and not kept and runtime != "native" and card.framework != "onnx",
         "files": _proof(target) if kept else {},
+        "root": target,
     }
     if before is None and not wishes.values:
         # Nothing to validate: spares `init` the time that pydantic takes to import.
-        made = config.Config(target.name, python, found, image=target.name, include=names,
-                             resources=sized, runtime=runtime)  # fmt: skip
+        made = config.Config(name=target.name, python=python, model=found, image=target.name,
+                             include=names, resources=sized, runtime=runtime)  # fmt: skip
         made = replace(made, server=wishes.server or made.server)
         return Plan(card, made, reason, include, refined is not None, **rest)
-    base: dict[str, Any] = {"image": target.name, "resources": asdict(sized)}
+    base: dict[str, Any] = {"image": target.name, "resources": plain(sized)}
     if before:
-        base = asdict(before)
-    base.update(name=target.name, python=python, model=asdict(found), include=names)
+        base = plain(before)
+    base.update(name=target.name, python=python, include=names)
+    base["model"] = {**base.get("model", {}), **plain(found)}
     base["runtime"] = runtime
     if not kept:
         base.pop("original", None)
     base["server"] = wishes.server or base.get("server", "fastapi")
     made = config.build(settings.overlay(base, wishes.values))
+    kubernetes.check_source(made, is_folder=card.path.is_dir())
     return Plan(card, made, reason, include, refined is not None, **rest)
 
 
@@ -147,7 +154,7 @@ def converted(planned: Plan, card: ModelCard, files: dict[str, str]) -> Plan:
     assert card.original
     made = replace(
         planned.config,
-        model=config.Model(context.model_file(card.path), card.sha256),
+        model=replace(planned.config.model, file=context.model_file(card.path), sha256=card.sha256),
         original=config.Original(card.original.file, card.original.sha256),
     )
     if made.resources == resources.for_model(planned.card):  # nobody asked for others

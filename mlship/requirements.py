@@ -28,6 +28,11 @@ def runtime(card: ModelCard, server: str) -> list[str]:
     return sorted({*own, *card.requirements})
 
 
+def runs_onnx(card: ModelCard) -> bool:
+    """Tell whether ONNX Runtime runs the model, and no code of the model's own."""
+    return card.format == "onnx"
+
+
 def name_of(requirement: str) -> str:
     """Return the name that a requirement begins with."""
     for index, character in enumerate(requirement):

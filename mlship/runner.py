@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,10 +49,16 @@ class Result:
 
 @dataclass
 class Runner:
-    """Runs commands. ``echo`` gets each command that acts, before it runs or instead."""
+    """Runs commands. ``echo`` gets each command that acts, before it runs or instead.
+
+    ``env`` is for every program, and never shown: it may hold credentials. ``hidden`` are words
+    that programs print and nobody shall read: pip shows an index' password when it fails.
+    """
 
     dry_run: bool = False
     echo: Callable[[Command], None] = lambda command: None
+    env: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
 
     def ask(self, command: Command, timeout: float = 60) -> Result:
         """Run a command that changes nothing, also in a dry run, and return what it said.
@@ -63,7 +71,7 @@ class Runner:
             done = subprocess.run(
                 command.argv,
                 cwd=command.cwd,
-                env=command.environment(),
+                env={**command.environment(), **self.env},
                 input=command.stdin or "",
                 capture_output=True,
                 text=True,
@@ -84,8 +92,8 @@ class Runner:
         """Run a command, give each line of its output to ``on_line``, return its exit code."""
         return self._run(command, on_line)
 
-    def must(self, command: Command, what: str, *, next: str) -> None:
-        """Run a command that has to succeed.
+    def must(self, command: Command, what: str, *, next: str) -> list[str]:
+        """Run a command that has to succeed, and return the lines of its output.
 
         Raises:
             ToolFailed: it did not; says ``what``, the last lines of its output, and ``next``.
@@ -93,10 +101,46 @@ class Runner:
         lines: list[str] = []
         if self.stream(command, lines.append) != 0:
             raise ToolFailed(what, why="\n".join(lines[-12:]), next=next)
+        return lines
 
     def foreground(self, command: Command) -> int:
         """Run a command on this terminal and return its exit code."""
         return self._run(command, None)
+
+    @contextlib.contextmanager
+    def background(self, command: Command) -> Iterator[Iterator[str]]:
+        """Run a command while the context lasts; gives the lines that it prints.
+
+        Raises:
+            ToolMissing: there is no such program.
+        """
+        self.echo(command)
+        try:
+            process = subprocess.Popen(
+                command.argv,
+                cwd=command.cwd,
+                env={**command.environment(), **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C is ours: what we still ask goes through it
+            )
+        except (FileNotFoundError, PermissionError, NotADirectoryError):
+            raise missing(command) from None
+        try:
+            yield (line.rstrip("\r\n") for line in process.stdout or ())
+        finally:
+            process.terminate()
+            _end(process)
+            if process.stdout:
+                process.stdout.close()
+
+    def _masked(self, line: str) -> str:
+        for word in self.hidden:
+            line = line.replace(word, "****")
+        return line
 
     def _run(self, command: Command, on_line: Callable[[str], None] | None) -> int:
         self.echo(command)
@@ -106,7 +150,7 @@ class Runner:
             process = subprocess.Popen(
                 command.argv,
                 cwd=command.cwd,
-                env=command.environment(),
+                env={**command.environment(), **self.env},
                 stdin=_stdin(command, on_line),
                 stdout=subprocess.PIPE if on_line else None,
                 stderr=subprocess.STDOUT if on_line else None,
@@ -121,7 +165,7 @@ class Runner:
                 process.stdin.close()
             if on_line and process.stdout:
                 for line in process.stdout:
-                    on_line(line.rstrip("\r\n"))
+                    on_line(self._masked(line.rstrip("\r\n")))
             return process.wait()
         except BaseException as stop:
             # Ctrl-C reached the program too (same terminal); SIGTERM reached only us.
@@ -129,6 +173,21 @@ class Runner:
                 process.send_signal(signal.SIGTERM)
             _end(process)
             raise
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no Ctrl-C and no other signal stop what has to be done to the end, and soon is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ignored = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {each: signal.signal(each, signal.SIG_IGN) for each in ignored}
+    try:
+        yield
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
 
 
 def _stdin(command: Command, on_line: Callable[[str], None] | None) -> int | None:

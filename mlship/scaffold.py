@@ -69,7 +69,9 @@ def scaffold(
     check_target(target, force=force)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _staging(target) as staging:
-        project = _render(layers.for_project(card, context["server"]), context, staging)
+        project = _render(
+            layers.for_project(card, context["server"], context["k8s_options"]), context, staging
+        )
         model = project / context["model_file"]
         model.parent.mkdir()
         _copy(card.path, model)

@@ -8,9 +8,13 @@ from typing import Any
 from mlship.errors import UsageError
 
 KEYS = (
-    "version", "python", "image", "port", "namespace", "replicas", "autoscale.max",
+    "version", "python", "image", "base", "port", "namespace", "replicas", "autoscale.max",
     "autoscale.cpu", "resources.requests.cpu", "resources.requests.memory",
-    "resources.limits.cpu", "resources.limits.memory",
+    "resources.limits.cpu", "resources.limits.memory", "model.source", "model.fetch_image",
+    "model.size_limit", "ingress.host", "ingress.path", "ingress.class", "ingress.tls_secret",
+    "gateway.name", "gateway.namespace", "gateway.section", "gateway.class",
+    "gateway.tls_secret", "gpu", "gpu_resource", "priority_class", "monitoring.kind",
+    "monitoring.interval", "keda.polling_interval", "keda.cooldown_period",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -16,13 +17,79 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def show_error(error: MlshipError) -> None:
+def show_error(error: MlshipError, label: str = "Error") -> None:
     """Print what happened in red, then why, then what to type next."""
-    err.print(Text.assemble(("Error: ", "bold red"), (printable(error.what), "red")))
+    err.print(Text.assemble((f"{label}: ", "bold red"), (printable(error.what), "red")))
     if error.why:
         err.print(Text("\n".join(f"  {printable(line)}" for line in error.why.splitlines())))
     if error.next:
         err.print(Text.assemble(("  Next: ", "bold"), printable(error.next)))
+
+
+_owes_json = False
+
+
+def prose_to_stderr(wanted: bool) -> None:
+    """With ``--json``, leave stdout to the result: all that is for people goes to stderr."""
+    global out, _owes_json
+    if wanted:
+        out, _owes_json = err, True
+
+
+def print_json(value: Any) -> None:
+    """Print a result for programs."""
+    global _owes_json
+    import json
+
+    _owes_json = False
+    print(json.dumps(value, indent=2))
+
+
+def as_values(error: MlshipError) -> dict[str, Any]:
+    """Return an error for programs."""
+    return {
+        "what": error.what, "why": error.why, "next": error.next, "exit_code": error.exit_code,
+    }  # fmt: skip
+
+
+def print_failure(error: MlshipError) -> None:
+    """With ``--json``, print the error where no result was printed yet."""
+    if _owes_json:
+        print_json({"ok": False, "error": as_values(error)})
+
+
+def dim(line: str) -> None:
+    """Print a line that a program wrote, which may hold anything."""
+    out.print(Text(printable(line), style="dim"))
+
+
+def confirm(question: str, doubts: list[str], *, yes: bool) -> None:
+    """Ask a person where there are doubts; go on where there are none, or with ``yes``.
+
+    Raises:
+        UsageError: nobody can be asked.
+        Declined: the person said no.
+    """
+    from mlship.errors import Declined, UsageError
+
+    if not doubts or yes:
+        return
+    why = "; ".join(doubts)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):  # the question goes to stderr
+        raise UsageError(
+            f"{question.rstrip('?')}: nobody is here to ask",
+            why=f"{why[:1].upper()}{why[1:]}.",
+            next="look at the context and the namespace above, then add --yes",
+        )
+    err.print(Text(f"{why[:1].upper()}{why[1:]}.", style="yellow"))
+    from rich.prompt import Confirm
+
+    try:
+        sure = Confirm.ask(question, console=err, default=False)
+    except EOFError:  # Ctrl-D
+        sure = False
+    if not sure:
+        raise Declined("Nothing was changed")
 
 
 def note(text: str) -> None:

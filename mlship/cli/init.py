@@ -65,7 +65,7 @@ def init(
     """Read a model and write a project that serves it."""
     import tempfile
 
-    from mlship import lock, names, plan, scaffold, settings
+    from mlship import goldenrows, names, plan, scaffold, settings
     from mlship.cli import console
     from mlship.errors import ToolFailed
 
@@ -87,6 +87,9 @@ def init(
     def finish(project: Path) -> None:
         if no_lock:
             return
+        from mlship import lock  # reads requirements with a library of its own
+
+        lock.keep_pins(target, project)
         try:
             with console.err.status("Locking the libraries with their hashes"):
                 lock.lock(project, planned.config.python, runner)
@@ -105,7 +108,7 @@ def init(
             force=force,
             include=planned.include,
             refined=planned.refined,
-            files=planned.files,
+            files={**planned.files, **goldenrows.files(planned.card, sample, target)},
             finish=finish,
         )
     _show(planned, source, target, done.changes)
@@ -140,7 +143,8 @@ def _convert(
     if not must and not conversion.reason_against(card) and environment.brings_cuda(card):
         console.note(
             "Not converted to ONNX: the package index's torch brings several GB of CUDA. With "
-            "UV_TORCH_BACKEND=cpu mlship tries it; --runtime onnx tries it anyway."
+            "PIP_EXTRA_INDEX_URL set to PyTorch's index of CPU builds mlship tries it; --runtime "
+            "onnx tries it anyway."
         )
         return planned
     try:
@@ -192,6 +196,8 @@ def _show(planned: Plan, model: Path, target: Path, changes: Changes) -> None:
             f"kept {len(changes.kept)} file(s) that are not mlship's or were edited: "
             f"{', '.join(changes.kept)}. To take mlship's version, delete them and run this again."
         )
+    if changes.unused:
+        console.warn(f"yours, and no longer used: {', '.join(changes.unused)}")
     console.out.print("Next:", style="bold")
     for command, does in (
         (f"cd {target.name} && mlship serve", "run the server here"),

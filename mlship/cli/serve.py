@@ -30,7 +30,7 @@ def serve(
     found = find(project)
     config = found.config
     runner = console.runner(verbose=verbose)
-    if not environment.is_current(found.root):
+    if not environment.is_current(found.root, config.python):
         with console.err.status("Making the project's environment in .venv"):
             environment.ensure(found.root, config.python, runner)
     port = port or config.port

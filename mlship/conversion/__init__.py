@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlship.card import ModelCard
+from mlship.card import ModelCard, values
 from mlship.commands import proving
 from mlship.conversion import environment, evidence, request
 from mlship.errors import ModelError, ToolFailed
@@ -69,8 +69,8 @@ def _against_tensors(card: ModelCard) -> str:
         if None in feature.shape:
             return (f"its input {plain(feature.name)} has sides of any length, and a comparison "
                     "would hold for those lengths only that were tried")  # fmt: skip
-    if request.values(card) > _MOST_VALUES:
-        return f"an instance has {request.values(card):,} numbers, too many to compare enough of"
+    if values(card) > _MOST_VALUES:
+        return f"an instance has {values(card):,} numbers, too many to compare enough of"
     return ""
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from mlship.card import ModelCard
 from mlship.commands import uv
+from mlship.indexes import from_environment
 from mlship.runner import Runner
+from mlship.surroundings import for_uv
 
 CONVERTERS = ("numpy", "onnx>=1.17", "onnxruntime>=1.20")
 _ESTIMATORS = ("skl2onnx>=1.18",)
@@ -43,8 +45,10 @@ def converters(card: ModelCard) -> tuple[str, ...]:
 
 def brings_cuda(card: ModelCard) -> bool:
     """Tell whether the environment would hold several GB of CUDA: torch as Linux's index has it."""
+    if card.framework != "torch" or sys.platform != "linux":
+        return False
     told = any(os.environ.get(name) for name in _CHOOSE_TORCH)
-    return card.framework == "torch" and sys.platform == "linux" and not told
+    return not (told or from_environment(os.environ).extra)
 
 
 def folder() -> Path:
@@ -58,12 +62,13 @@ def ensure(card: ModelCard, python: str, runner: Runner) -> Path:
 
     Raises:
         ToolFailed: uv could not make it: no network, or no versions that fit together.
+        UsageError: a pip.conf can't be read.
     """
     wanted = requirements(card)
     key = hashlib.sha256("\n".join((python, *wanted)).encode()).hexdigest()[:24]
     place = folder() / key
     if not (place / _MARK).exists():
-        _make(place, python, wanted, runner)
+        _make(place, python, wanted, for_uv(runner))
     (place / _MARK).touch()
     _prune(place)
     return place / "bin" / "python"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from mlship.card import Feature, ModelCard
+from mlship.card import Feature, ModelCard, values
 from mlship.conversion.environment import converters
 from mlship.printed import column
 from mlship.requirements import name_of
@@ -41,12 +40,6 @@ def of(card: ModelCard, rows: Sequence[list[Any]]) -> dict[str, Any]:
         "memory": memory(),
         "packages": sorted({*names, "numpy"}),
     }
-
-
-def values(card: ModelCard) -> int:
-    """Return how many numbers an instance has, 1 for a table's row."""
-    tensors = [math.prod(feature.sides) for feature in card.features if feature.shape]
-    return max(sum(tensors), 1)
 
 
 def _feature(feature: Feature) -> dict[str, Any]:

@@ -25,8 +25,10 @@ _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb'[^][{}",:\s]{1,512}+')
-# All that leaves the depth as it is: text between brackets, strings, arrays without arrays.
-_LEVEL = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]++|\\.)*+"|\[[^][{}"]*+\])*+', re.DOTALL)
+# All that leaves the depth as it is: text between brackets, strings, arrays without arrays. The
+# outer group is not possessive: before Python 3.11.5 such a group ends too late where an
+# alternative fails half-way (gh-106052). It remembers each turn, so it is given little at a time.
+_LEVEL = re.compile(rb'(?:[^][{}"]++|"(?:[^"\\]++|\\.)*+"|\[[^][{}"]*+\])*', re.DOTALL)
 
 
 def extract(data: Buffer, wanted: Wanted) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def _walk(data: Buffer, at: int, end: int, depth: int) -> tuple[int, int]:
                 break
         elif character == b'"':  # it ends after ``end``
             at = _end_of(_STRING, data, at)
-        level = _LEVEL.match(data, at, end)
+        level = _LEVEL.match(data, at, min(at + _FIRST_STEP, end))
         at = level.end() if level else at
     return depth, at
 

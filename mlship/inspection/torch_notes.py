@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 TORCH_BUILDS = (
-    "On Linux the package index's torch brings CUDA, several GB; "
-    "set UV_TORCH_BACKEND=cpu before `mlship init` to lock the CPU build instead."
+    "On Linux the public index's torch brings CUDA, several GB; for the CPU build set "
+    "PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds, for `mlship init` and `mlship build`."
 )
 
 NO_VERSION = (

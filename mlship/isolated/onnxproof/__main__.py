@@ -26,7 +26,7 @@ def main(request_file: str, result_file: str) -> None:
 
         result, graph = proof.prove(request)
         if graph is not None:
-            content = graph.model.SerializeToString()
+            content = graph.model.SerializeToString(deterministic=True)
             Path(result_file).with_name("model.onnx").write_bytes(content)
             result["graph"] = {
                 "dtypes": graph.dtypes,

@@ -39,8 +39,16 @@ class Graph:
     outputs: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._settle()
         self.inputs = [value.name for value in self.model.graph.input]
         self.outputs = [value.name for value in self.model.graph.output]
+
+    def _settle(self) -> None:
+        """Make the same model the same file: converters draw names, and keep opsets in sets."""
+        self.model.graph.name = "model"
+        opsets = sorted(self.model.opset_import, key=lambda each: each.domain)
+        del self.model.opset_import[:]
+        self.model.opset_import.extend(opsets)
 
     @property
     def opsets(self) -> dict[str, int]:

@@ -1,0 +1,108 @@
+"""What a project's pyproject.toml asks for: the libraries of the image, and those of its tests."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlship.errors import ProjectError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+FILE_NAME = "pyproject.toml"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked.
+
+    Attributes:
+        runtime: of the image.
+        dev: what tests and checks need besides.
+        python: of which Python the project is (``requires-python``); empty for any.
+        settings: what else decides uv's choice: indexes, overrides, sources ([tool.uv]).
+    """
+
+    runtime: tuple[Requirement, ...]
+    dev: tuple[Requirement, ...]
+    settings: dict[str, Any]
+    python: str = ""
+
+    def is_for(self, python: str) -> bool:
+        """Tell whether some release of a Python, such as ``3.11``, is asked for."""
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            wanted = SpecifierSet(self.python)
+        except InvalidSpecifier:
+            return True  # uv says what is wrong with it
+        return any(wanted.contains(f"{python}.{release}") for release in range(100))
+
+
+def read(root: Path) -> Asked | None:
+    """Return what the project at ``root`` asks for; None when it has no pyproject.toml.
+
+    Raises:
+        ProjectError: the file is no TOML, or one of its requirements is none.
+    """
+    path = root / FILE_NAME
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(
+            f"{path} is not valid TOML",
+            why=str(error),
+            next=f"correct {FILE_NAME}, then mlship lock",
+        ) from None
+    groups, project = _table(values, "dependency-groups"), _table(values, "project")
+    return Asked(
+        _requirements(path, project.get("dependencies")),
+        _requirements(path, _group(groups, "dev", ())),
+        _table(_table(values, "tool"), "uv"),
+        str(project.get("requires-python") or ""),
+    )
+
+
+def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
+    found = values.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _group(groups: dict[str, Any], name: str, seen: tuple[str, ...]) -> list[Any]:
+    """Return a group's requirements, those of the groups that it includes too (PEP 735)."""
+    entries = groups.get(name, []) if name not in seen else []
+    found: list[Any] = []
+    # What is no list is no group; _requirements names it.
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if isinstance(entry, dict):
+            found += _group(groups, str(entry.get("include-group", "")), (*seen, name))
+        else:
+            found.append(entry)
+    return found
+
+
+def _requirements(path: Path, texts: Any) -> tuple[Requirement, ...]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    if not isinstance(texts, list | None):
+        raise ProjectError(
+            f"{path} has dependencies that are no list",
+            why=f"dependencies = {texts!r}",
+            next='write them like dependencies = ["numpy>=1.26"], then mlship lock',
+        )
+    found = []
+    for text in texts or ():
+        try:
+            found.append(Requirement(text))
+        except (InvalidRequirement, TypeError) as error:
+            raise ProjectError(
+                f"{path} asks for {text!r}, which is no requirement",
+                why=str(error).splitlines()[0],
+                next='write it like "numpy>=1.26", then mlship lock',
+            ) from None
+    return tuple(found)
