@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +19,28 @@ def require(what: str, why: str) -> None:
     pytest.skip(f"{what}: {why}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _path():
+    """The programs that were installed with the tests come first, kubectl above all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory) -> Projects:
     return Projects(tmp_path_factory.mktemp("projects"))
+
+
+@pytest.fixture
+def fake_cluster(monkeypatch):
+    """A cluster that is played, which kubectl finds by itself."""
+    from tests.support.fake_cluster import FakeCluster
+
+    with FakeCluster() as cluster:
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_init_from_a_bare_environment(wheel, tmp_path):
     away.mkdir()
     out = run(tmp_path / "venv/bin/mlship", "init", "iris", "--no-input", "--no-lock", cwd=away)
     assert "mlship serve" in out
-    assert (away / "iris/k8s/deployment.yaml").is_file()
+    assert (away / "iris/k8s/base/deployment.yaml").is_file()
     assert not list(away.rglob("__pycache__"))
     assert "mlship 0.1.0" in run(tmp_path / "venv/bin/mlship", "--version", cwd=away)
     where = run(

@@ -1,210 +1,156 @@
-"""On a real cluster: `MLSHIP_TEST_CONTEXT=<context> pytest -m cluster`.
-
-``MLSHIP_TEST_LOAD`` is a command that brings ``{image}`` to the cluster, where that is needed.
-"""
+"""On a real cluster: `MLSHIP_TEST_CONTEXT=<context> pytest -m cluster`."""
 
 import json
-import os
-import shlex
+import signal
 import subprocess
-import threading
-import uuid
+import time
 
 import httpx
-import pytest
 
-from mlship.project import find
-from tests.conftest import SERVERS
+from mlship.cluster.releasing import MANAGER
+from tests.cluster.kube import CONTEXT, Load
 from tests.support import models
-from tests.support.projects import mlship
+from tests.support.projects import MLSHIP, mlship
 from tests.support.servers import free_port
 
-CONTEXT = os.environ.get("MLSHIP_TEST_CONTEXT")
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.skipif(not CONTEXT, reason="MLSHIP_TEST_CONTEXT names no context"),
-]
 
-
-def kubectl(*argv, check=True):
-    done = subprocess.run(
-        ["kubectl", "--context", CONTEXT, *argv], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0 or not check, done.stderr
-    return done.stdout
-
-
-def load(image):
-    command = os.environ.get("MLSHIP_TEST_LOAD")
-    if command:
-        subprocess.run(shlex.split(command.format(image=image)), check=True, timeout=300)
-
-
-@pytest.fixture(scope="module")
-def namespace():
-    name = f"mlship-test-{uuid.uuid4().hex[:6]}"
-    kubectl("create", "namespace", name)
-    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture(scope="module", params=SERVERS)
-def project(request, projects, docker):
-    made = projects.get(request.param, "tumor.onnx", installed=False)
-    mlship("build", cwd=made)
-    load(find(made).image())
-    return made
-
-
-@pytest.fixture(scope="module")
-def deployed(project, namespace):
-    done = mlship("deploy", "--replicas", 3, "--namespace", namespace, "--context", CONTEXT,
-                  cwd=project)  # fmt: skip
-    return project, done
-
-
-def deployment(name, namespace):
-    return json.loads(kubectl("--namespace", namespace, "get", "deployment", name, "-o", "json"))
-
-
-class Forward:
-    """A port-forward to the project's service."""
-
-    def __init__(self, name, namespace):
-        self.port = free_port()
-        self.process = subprocess.Popen(
-            ["kubectl", "--context", CONTEXT, "--namespace", namespace, "port-forward",
-             f"service/{name}", f"{self.port}:80"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
-        self.process.stdout.readline()
-
-    def __enter__(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(10)
-
-
-def test_three_replicas_serve(deployed, namespace):
-    project, done = deployed
-    assert "Deployed" in done.stdout and CONTEXT in done.stdout
-    status = deployment(project.name, namespace)["status"]
-    assert status["readyReplicas"] == 3
+def test_three_replicas_serve(deployed):
+    assert "Deployed" in deployed.first.stdout and CONTEXT in deployed.first.stdout
+    assert deployed.get()["status"]["readyReplicas"] == 3
     frame = models.rows("tumor.onnx")
-    with Forward(project.name, namespace) as url:
+    port = free_port()
+    with subprocess.Popen(
+        ["kubectl", "--context", CONTEXT, "--namespace", deployed.namespace, "port-forward",
+         f"service/{deployed.name}", f"{port}:80"],
+        stdout=subprocess.PIPE, text=True,
+    ) as forward:  # fmt: skip
+        forward.stdout.readline()
         body = {"instances": frame.to_numpy().tolist()}
-        answer = httpx.post(f"{url}/predict", json=body, timeout=30)
+        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json=body, timeout=30)
+        forward.terminate()
     assert answer.json()["predictions"] == models.expected("tumor.onnx", frame)
 
 
-def test_fields_belong_to_mlship(deployed, namespace):
-    project, _ = deployed
-    out = kubectl("--namespace", namespace, "get", "deployment", project.name, "-o", "json",
-                  "--show-managed-fields")  # fmt: skip
+def test_fields_belong_to_mlship(deployed):
+    out = deployed.kubectl(
+        "get", "deployment", deployed.name, "-o", "json", "--show-managed-fields"
+    )
     managers = {f["manager"]: f["operation"] for f in json.loads(out)["metadata"]["managedFields"]}
-    assert managers["mlship"] == "Apply"
+    assert managers[MANAGER] == "Apply"
 
 
-def test_deploying_the_same_again_changes_nothing(deployed, namespace):
-    project, _ = deployed
-    before = deployment(project.name, namespace)["metadata"]["generation"]
-    mlship("deploy", "--replicas", 3, "--namespace", namespace, "--context", CONTEXT, cwd=project)
-    assert deployment(project.name, namespace)["metadata"]["generation"] == before
+def test_deploying_the_same_again_changes_nothing(deployed):
+    before = deployed.get()["metadata"]["generation"]
+    deployed.deploy("--replicas", 3)
+    assert deployed.get()["metadata"]["generation"] == before
+    assert "Nothing would change" in deployed.deploy("--replicas", 3, "--diff").stdout
 
 
-def test_between_a_fixed_count_and_the_autoscaler(deployed, namespace):
+def test_between_a_fixed_count_and_the_autoscaler(deployed):
     """The count never falls when the autoscaler takes over, nor conflicts when it is taken back."""
-    project, _ = deployed
-    argv = ("deploy", "--namespace", namespace, "--context", CONTEXT)
-    mlship(*argv, cwd=project)
-    autoscaler = ("--namespace", namespace, "get", "hpa", project.name, "--ignore-not-found")
-    assert project.name in kubectl(*autoscaler)
-    assert deployment(project.name, namespace)["spec"]["replicas"] >= 3
-    mlship(*argv, "--replicas", 3, cwd=project)
-    assert kubectl(*autoscaler) == ""
-    assert deployment(project.name, namespace)["spec"]["replicas"] == 3
+    deployed.deploy("--autoscale", "2-4", "--cpu", 60)
+    scaler = deployed.get("hpa")["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 4)
+    assert scaler["metrics"][0]["resource"]["target"]["averageUtilization"] == 60
+    assert deployed.get()["spec"]["replicas"] == 3
+    deployed.deploy("--replicas", 3)
+    assert deployed.kubectl("get", "hpa", deployed.name, "--ignore-not-found") == ""
+    assert deployed.get()["spec"]["replicas"] == 3
 
 
-def test_no_request_fails_during_a_rollout(deployed, namespace):
-    """From inside the cluster's network, through the Service: a load pod made of the same image."""
-    project, _ = deployed
-    image = find(project).image()
-    script = (
-        "import json, sys, time, urllib.request as r\n"
-        f"url = 'http://{project.name}/predict'\n"
-        "body = json.dumps({'instances': [[0.0] * 30]}).encode()\n"
-        "ok = bad = 0\n"
-        "end = time.time() + 60\n"
-        "while time.time() < end:\n"
-        "    q = r.Request(url, body, {'Content-Type': 'application/json'})\n"
-        "    try:\n"
-        "        r.urlopen(q, timeout=10).read(); ok += 1\n"
-        "    except Exception as e:\n"
-        "        bad += 1; print(e)\n"
-        "print(json.dumps({'ok': ok, 'bad': bad}))\n"
-    )
-    load_pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": f"load-{project.name}"},
-        "spec": {
-            "restartPolicy": "Never",
-            "securityContext": {
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "load",
-                    "image": image,
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["python", "-c", script],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                }
-            ],
-        },
-    }
-    subprocess.run(
-        ["kubectl", "--context", CONTEXT, "--namespace", namespace, "apply", "-f", "-"],
-        input=json.dumps(load_pod),
-        text=True,
-        check=True,
-    )
-    pod = f"pod/load-{project.name}"
-    kubectl("--namespace", namespace, "wait", "--for=condition=Ready", pod, "--timeout=60s")
-    restart = threading.Thread(
-        target=kubectl,
-        args=("--namespace", namespace, "rollout", "restart", f"deployment/{project.name}"),
-    )
-    restart.start()
-    restart.join()
-    kubectl("--namespace", namespace, "rollout", "status", f"deployment/{project.name}")
-    kubectl("--namespace", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", pod,
-            "--timeout=120s")  # fmt: skip
-    result = json.loads(kubectl("--namespace", namespace, "logs", pod).splitlines()[-1])
-    assert result["ok"] > 100 and result["bad"] == 0, result
+def test_no_request_fails_during_five_rollouts(deployed):
+    """Steady load through the Service, kept connections and fresh ones, and pods are killed."""
+    settings = deployed.root / "k8s" / "base" / "config.env"
+    before = settings.read_text()
+    load = Load(deployed, seconds=150)
+    for number in range(5):
+        settings.write_text(f"{before}READ_SECONDS={10 + number}\n")
+        deployed.deploy("--replicas", 3)
+        deployed.kubectl("delete", "pod", deployed.pods()[0], "--wait=false")
+    assert load.goes_on, "the rollouts took longer than the load lasted"
+    result = load.result()
+    settings.write_text(before)
+    assert result["bad"] == []
+    assert min(result["ok"].values()) > 500
+    print(f"{deployed.name}: {result['ok']}")
 
 
-def test_an_image_that_is_not_there_is_told(deployed, namespace):
-    project, _ = deployed
-    done = mlship(
-        "deploy", "--replicas", 3, "--namespace", namespace, "--context", CONTEXT,
-        "--image", "registry.invalid/none:1", "--timeout", 20, cwd=project, check=False,
+def test_a_changed_model_is_told_and_undone(deployed):
+    model = json.loads(deployed.mlship("status", "--json").stdout)["image"]
+    answers = deployed.predictions()
+    broken = deployed.derived(
+        "changed-model", "USER root", "RUN printf x >> /srv/model/$(ls /srv/model | head -1)",
+        "USER 10001:10001",
     )  # fmt: skip
+    done = deployed.deploy("--replicas", 3, "--image", broken, check=False)
     assert done.returncode == 7
-    assert "registry.invalid/none:1" in done.stderr or "ImagePull" in done.stderr
-    assert deployment(project.name, namespace)["status"]["availableReplicas"] == 3
-    mlship("deploy", "--replicas", 3, "--namespace", namespace, "--context", CONTEXT, cwd=project)
+    assert "sha256" in done.stderr and "which answers" in done.stderr
+    assert json.loads(deployed.mlship("status", "--json").stdout)["image"] == model
+    assert deployed.predictions() == answers
+    assert deployed.get()["status"]["availableReplicas"] == 3
 
 
-def test_a_namespace_that_is_not_there_is_told(project):
-    done = mlship("deploy", "--namespace", "no-such-namespace", "--context", CONTEXT, cwd=project,
-                  check=False)  # fmt: skip
-    assert done.returncode == 7 and "create namespace no-such-namespace" in done.stderr
+def test_ctrl_c_says_how_things_stand(deployed):
+    """Nothing is hidden: what the cluster does now, and how to go on or back."""
+    slow = deployed.derived("slow", 'CMD ["sleep", "600"]')
+    process = subprocess.Popen(
+        [*MLSHIP, "deploy", "--yes", "--replicas", "3", "--image", slow, "--namespace",
+         deployed.namespace, "--context", CONTEXT],
+        cwd=deployed.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "new pods serve" in line:
+            break
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped waiting for the rollout" in said
+    assert "3 old" in said and "mlship rollback" in said
+    deployed.mlship("rollback", "--yes")
+    assert deployed.get()["status"]["availableReplicas"] == 3
+
+
+def test_day_two(deployed):
+    image = deployed.image
+    settings = deployed.root / "k8s" / "base" / "config.env"
+    settings.write_text(settings.read_text() + "READ_SECONDS=7\n")
+    deployed.deploy("--replicas", 3)
+    status = json.loads(deployed.mlship("status", "--json").stdout)
+    assert status["image"] == image and status["ready"] == 3
+    assert len(deployed.predictions()) == 1
+    lines = deployed.mlship("logs", "--tail", 100_000).stdout
+    assert "model ready" in lines
+    assert {pod.rpartition("-")[2] in lines for pod in deployed.pods()} == {True}
+    deployed.mlship("scale", 2)
+    assert deployed.get()["spec"]["replicas"] == 2
+    history = json.loads(deployed.mlship("history", "--json").stdout)
+    current = next(entry for entry in history if entry["current"])
+    assert current["image"] == image
+    older = next(
+        entry["number"] for entry in history if entry["image"] == image and entry != current
+    )
+    deployed.mlship("rollback", "--to", older, "--yes")
+    assert deployed.get()["status"]["updatedReplicas"] == 2
+
+
+def test_undeploy_leaves_nothing(deployed):
+    """Nothing of ours, and everything of others'."""
+    deployed.kubectl("create", "configmap", f"not-of-{deployed.name}", "--from-literal=a=b")
+    deployed.deploy("--autoscale", "2-4")
+    done = deployed.mlship("undeploy", "--yes")
+    assert deployed.name in done.stdout
+    kinds = "all,configmap,serviceaccount,hpa,pdb,networkpolicy,secret"
+    left = deployed.kubectl("get", kinds, "--output", "name").split()
+    ours = [each for each in left if each.rpartition("/")[2].startswith(deployed.name)]
+    assert ours == []
+    assert f"configmap/not-of-{deployed.name}" in left
+    deployed.kubectl("delete", "configmap", f"not-of-{deployed.name}")
+    assert deployed.mlship("undeploy", "--yes").returncode == 0
+    deployed.deploy("--replicas", 2)
+
+
+def test_a_namespace_that_is_not_there_is_told(original):
+    done = mlship("deploy", "--yes", "--namespace", "no-such-namespace", "--context", CONTEXT,
+                  cwd=original, check=False)  # fmt: skip
+    assert done.returncode == 7 and "--create-namespace" in done.stderr

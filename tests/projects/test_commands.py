@@ -137,6 +137,7 @@ def test_deploy_dry_run(project, kubectl_only):
         validate(document, "1.30", strict=True)
         validate(document, "1.36", strict=True)
         assert document["metadata"]["namespace"] == "default"
+    assert documents[0]["metadata"]["name"] == f"{project.name}-mlship", "the set comes first"
     kinds = {d["kind"]: d for d in documents}
     assert kinds["Deployment"]["spec"]["replicas"] == 3
     assert "HorizontalPodAutoscaler" not in kinds
@@ -144,10 +145,8 @@ def test_deploy_dry_run(project, kubectl_only):
     assert re.fullmatch(rf"{project.name}:0\.1\.0-[0-9a-f]{{8}}", image)
     commands = [line[2:] for line in done.stdout.splitlines() if line.startswith("# kubectl")]
     assert commands == [
-        f"kubectl --namespace default delete horizontalpodautoscaler {project.name} "
-        "--ignore-not-found",
-        "kubectl --namespace default apply --server-side --field-manager=mlship "
-        "--force-conflicts -k .mlship/deploy",
+        "kubectl --namespace default apply --server-side --field-manager=mlship -f -",
+        "kubectl --namespace default apply --server-side --field-manager=mlship -f -",
         f"kubectl --namespace default rollout status deployment/{project.name} --timeout=300s",
     ]
 
@@ -180,9 +179,9 @@ def test_deploy_to_a_cluster_that_does_not_answer(project, kubectl_only):
         "users": [{"name": "me", "user": {"token": "x"}}],
     }
     Path(os.environ["KUBECONFIG"]).write_text(yaml.safe_dump(config))
-    done = mlship("deploy", cwd=project, check=False)
+    done = mlship("deploy", "--yes", cwd=project, check=False)
     assert done.returncode == 7
-    assert "can't be reached" in done.stderr
+    assert "Nothing listens" in done.stderr
     assert "gone" in done.stdout and "default" in done.stdout
 
 

@@ -62,6 +62,22 @@ def test_which_models_become_onnx(maker, name, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("maker", "name"), SERVED, ids=ident)
+def test_the_same_model_becomes_the_same_file(maker, name, tmp_path, monkeypatch):
+    """Else each `init --force` would make another image, and roll out for nothing."""
+    for variable, value in zoo.environment().items():
+        monkeypatch.setenv(variable, value)
+    card = inspect(zoo.made(*maker)[0] / name)
+    hashes = set()
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        (tmp_path / seed).mkdir()
+        found = conversion.convert(card, zoo.PYTHON, tmp_path / seed, Runner())
+        hashes.add(found.card.sha256)
+    assert len(hashes) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("maker", "name"), SERVED, ids=ident)
 def test_converted_project_answers_like_the_model(maker, name, tmp_path, monkeypatch):
     project = serve_and_compare(maker, name, "onnx", tmp_path, monkeypatch)
     for library in ("scikit-learn", "xgboost", "pandas", "joblib", "torch"):

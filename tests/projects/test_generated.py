@@ -33,9 +33,11 @@ def run(*argv, cwd):
 
 
 def text_files(project):
+    """What init wrote: other tests build there, run there, deploy from there."""
     for path in project.rglob("*"):
         inside = path.relative_to(project).parts
         ignored = inside[0] in (".venv", "model") or inside[:2] == (".mlship", "deploy")
+        ignored = ignored or inside == ("sbom.json",)
         if path.is_file() and not ignored and "cache" not in str(path):
             yield path
 
@@ -94,7 +96,7 @@ def test_model_is_pinned_to_the_library_it_was_trained_with(project):
 
 
 def manifests(project):
-    rendered = run(TOOLS / "kubectl", "kustomize", "k8s", cwd=project)
+    rendered = run(TOOLS / "kubectl", "kustomize", "k8s/overlays/prod", cwd=project)
     return {document["kind"]: document for document in yaml.safe_load_all(rendered)}
 
 

@@ -11,7 +11,7 @@ from mlship.inspection import inspect
 from mlship.project import find
 from mlship.runner import Runner
 from tests.support import zoo
-from tests.support.projects import mlship
+from tests.support.projects import mlship, slim
 from tests.support.servers import Server
 
 # (script, extra requirements): its models; those marked "serve" are served for real.
@@ -117,6 +117,7 @@ def serve_and_compare(maker, name, runtime, tmp_path, monkeypatch):
             f".venv/bin/{tool}", shell=True, cwd=project, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
+    slim(project)  # what the image leaves out is missed by no library
     running = Server(project, tmp_path / "log")
     try:
         answer = running.client.post("/predict", json={"instances": truth["rows"]})

@@ -1,5 +1,7 @@
 """Generated projects, made once a session and shared between tests that only read them."""
 
+import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,11 @@ MLSHIP = (sys.executable, "-m", "mlship")
 
 
 def mlship(*argv: object, cwd: Path, check: bool = True, **kwargs):
-    """Run the command line as a user does; returns the finished process."""
+    """Run the command line as a user does; returns the finished process.
+
+    Also in CI, where builds would be verified too: that has tests of its own.
+    """
+    kwargs.setdefault("env", {**os.environ, "CI": ""})
     done = subprocess.run(
         [*MLSHIP, *map(str, argv)], cwd=cwd, capture_output=True, text=True, timeout=900, **kwargs
     )
@@ -20,6 +26,16 @@ def mlship(*argv: object, cwd: Path, check: bool = True, **kwargs):
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def slim(project: Path) -> None:
+    """Take out of a project's environment what its image leaves out."""
+    script = runpy.run_path(str(project / "slim.py"))
+    (packages,) = (project / ".venv" / "lib").glob("python3*/site-packages")
+    script["remove"](packages)
+    for pattern in script["DEBUGGABLE"]:
+        for file in packages.glob(pattern):
+            script["drop_debug"](file)
 
 
 class Projects:

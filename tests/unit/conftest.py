@@ -1,17 +1,20 @@
 """Fixtures of the unit tests: a project made by hand, and programs that only pretend."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
-CONFIG = """\
+MODEL = "weights"
+MODEL_SHA256 = hashlib.sha256(MODEL.encode()).hexdigest()
+CONFIG = f"""\
 name: iris
 version: 0.2.0
 server: flask
 python: "3.12"
 model:
   file: model/iris.onnx
-  sha256: {sha256}
+  sha256: {MODEL_SHA256}
 image: registry.example.com/team/iris
 port: 9000
 namespace: ml
@@ -26,7 +29,7 @@ resources:
   limits:
     cpu: 2
     memory: 2Gi
-""".format(sha256="a" * 64)
+"""
 
 FILES = {
     "mlship.yaml": CONFIG,
@@ -38,7 +41,7 @@ FILES = {
     "gunicorn.conf.py": "bind = ''\n",
     "app/__init__.py": "",
     "app/main.py": "app = None\n",
-    "model/iris.onnx": "weights",
+    "model/iris.onnx": MODEL,
 }
 
 

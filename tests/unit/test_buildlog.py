@@ -108,6 +108,14 @@ def test_buildkit_failure():
     ]
 
 
+def test_a_long_instruction_is_told_in_brief():
+    command = "pip install " + " ".join(f"library-{number}==1.0" for number in range(50))
+    said = fed(FAILED.replace("pip install nothing", command)).failure().splitlines()
+    assert max(map(len, said)) < 160
+    assert said[0].startswith("[stage-1 3/3] RUN pip install library-0==1.0")
+    assert said[-1].startswith("ERROR: failed") and said[-1].endswith("exit code: 1")
+
+
 def test_failure_is_not_the_step_that_was_canceled_for_it():
     canceled = "#2 [dependencies 2/2] RUN sleep 60\n#2 0.1 waiting\n#2 CANCELED\n"
     failure = fed(canceled + FAILED).failure()

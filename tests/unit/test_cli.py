@@ -18,7 +18,7 @@ import pytest
 from mlship import __version__
 from mlship.__main__ import main
 from tests.support.projects import MLSHIP
-from tests.unit.conftest import write_docker, write_program
+from tests.unit.conftest import write_docker, write_podman, write_program
 
 COMMANDS = {
     "init": [
@@ -32,13 +32,27 @@ COMMANDS = {
         "--runtime",
     ],
     "serve": ["--host", "--port", "--workers", "--reload", "--project"],
-    "predict": ["--file", "--url", "--json", "--project"],
+    "predict": ["--file", "--url", "--cluster", "--context", "--json", "--project"],
     "bench": ["--rate", "--duration", "--p99", "--connections", "--file", "--rows", "--json"],
+    "lock": ["--upgrade", "--upgrade-package", "--check", "--json", "--project"],
     "build": ["--tag", "--push", "--platform", "--engine", "--build-arg", "--dry-run"],
+    "verify": ["--image", "--record", "--engine", "--json", "--project"],
     "run": ["--port", "--detach", "--image", "--engine", "--dry-run"],
-    "deploy": ["--replicas", "--namespace", "--context", "--image", "--timeout", "--dry-run"],
+    "deploy": [
+        *("--replicas", "--autoscale", "--cpu", "--env", "--namespace", "--create-namespace"),
+        *("--context", "--image", "--diff", "--force-conflicts", "--timeout", "--yes", "--json"),
+        *("--no-wait", "--no-rollback", "--dry-run"),
+    ],
+    "status": ["--watch", "--context", "--namespace", "--env", "--json"],
+    "logs": ["--follow", "--previous", "--tail", "--since", "--raw", "--json"],
+    "history": ["--context", "--json"],
+    "rollback": ["--to", "--timeout", "--yes", "--json"],
+    "scale": ["--wait", "--timeout", "--yes", "--json"],
+    "undeploy": ["--yes", "--json"],
+    "open": ["--browser", "--port", "--json"],
 }
 IN_A_PROJECT = [name for name in COMMANDS if name != "init"]
+ARGUMENTS = {"scale": ["2"]}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +67,7 @@ def mlship(monkeypatch, capfd):
 
     def call(*argv, cwd, path="/usr/bin:/bin", **variables):
         monkeypatch.chdir(cwd)
-        for name, value in {"PATH": path, "COLUMNS": "200", **variables}.items():
+        for name, value in {"PATH": path, "COLUMNS": "200", "CI": "", **variables}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["mlship", *map(str, argv)])
         monkeypatch.setattr(signal, "signal", lambda *arguments: None)
@@ -63,6 +77,12 @@ def mlship(monkeypatch, capfd):
         return SimpleNamespace(stdout=out, stderr=err, returncode=stopped.value.code or 0)
 
     return call
+
+
+def has_been_rendered(mlship, project):
+    """Have what deploy would do first, and tell."""
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY model model\n")
+    assert mlship("render", cwd=project).returncode == 0
 
 
 def assert_error(done, code, what):
@@ -152,13 +172,31 @@ def test_error_of_a_real_process(tmp_path):
 
 @pytest.mark.parametrize("command", IN_A_PROJECT)
 def test_no_project(mlship, tmp_path, command):
-    assert_error(mlship(command, cwd=tmp_path), 3, f"No mlship project in {tmp_path}")
+    assert_error(
+        mlship(command, *ARGUMENTS.get(command, []), cwd=tmp_path),
+        3,
+        f"No mlship project in {tmp_path}",
+    )
+
+
+@pytest.mark.parametrize("command", IN_A_PROJECT)
+def test_project_that_is_no_folder(mlship, project, command):
+    """Not the project around it, which a mistyped name does not mean."""
+    done = mlship(command, *ARGUMENTS.get(command, []), "--project", "nope", cwd=project)
+    assert_error(done, 3, f"No folder {project}/nope")
+
+
+@pytest.mark.parametrize("check", [["--check"], []])
+def test_lock_without_pyproject(mlship, project, check):
+    (project / "pyproject.toml").unlink(missing_ok=True)
+    done = mlship("lock", *check, cwd=project)
+    assert_error(done, 3, f"{project}/pyproject.toml is missing")
 
 
 @pytest.mark.parametrize("command", IN_A_PROJECT)
 def test_broken_project(mlship, project, command):
     (project / "mlship.yaml").write_text("name: [")
-    done = mlship(command, "--project", project, cwd="/")
+    done = mlship(command, *ARGUMENTS.get(command, []), "--project", project, cwd="/")
     assert_error(done, 3, f"{project / 'mlship.yaml'}:1 is not valid YAML")
 
 
@@ -195,6 +233,7 @@ def test_no_model(mlship, tmp_path, model, what):
     ],
 )
 def test_missing_tool(mlship, project, argv, what):
+    has_been_rendered(mlship, project)
     assert_error(mlship(*argv, cwd=project, path=""), 5, what)
 
 
@@ -218,31 +257,57 @@ def test_bad_build_argument(mlship, project):
     assert_error(done, 2, "--build-arg X has no value")
 
 
-def test_dry_build_prints_what_one_can_paste(mlship, project):
+def test_dry_build_prints_what_one_can_paste(mlship, project, monkeypatch):
+    for name in [n for n in os.environ if n.endswith(("CERT", "CERT_FILE", "CA_BUNDLE"))]:
+        monkeypatch.delenv(name)  # a build would take these along
     spaced = project.rename(project.parent / "my projects")
     docker = write_docker(project.parent / "bin" / "docker", "28.0.1", buildx=True)
-    done = mlship("build", "--tag", "iris:1", "--dry-run", cwd=spaced, MLSHIP_DOCKER=docker)
+    done = mlship("build", "--tag", "iris:1", "--dry-run", cwd=spaced, MLSHIP_DOCKER=docker,
+                  SOURCE_DATE_EPOCH="1700000000", PIP_CONFIG_FILE=os.devnull)  # fmt: skip
     assert (done.stderr, done.returncode) == ("", 0)
     assert shlex.split(done.stdout) == [
         *("cd", str(spaced), "&&", docker, "buildx", "build", "--progress", "plain"),
         *("--tag", "iris:1", "--build-arg", "VERSION=0.2.0", "--build-arg", "REVISION=unknown"),
-        *("--load", "."),
+        *("--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--load", "."),
     ]
 
 
+def test_buildah_needs_podman_to_try_an_image(mlship, project):
+    write_podman(project.parent / "bin" / "buildah")
+    path = str(project.parent / "bin")
+    done = mlship("build", "--engine", "buildah", "--verify", "--dry-run", cwd=project, PATH=path)
+    assert done.returncode == 5 and "it does not run them" in done.stderr
+    assert "build --format" not in done.stdout
+    plain = mlship("build", "--engine", "buildah", "--dry-run", cwd=project, PATH=path)
+    assert plain.returncode == 0 and "buildah build --format docker" in plain.stdout
+
+
 def test_no_cluster(mlship, project):
-    refused = "The connection to the server localhost:8080 was refused"
+    refused = "The connection to the server 127.0.0.1:1 was refused - did you specify it?"
+    deployment = {"kind": "Deployment", "metadata": {"name": "iris"},
+                  "spec": {"template": {"spec": {"containers": [
+                      {"name": "server", "image": "iris"}]}}}}  # fmt: skip
+    view = {"current-context": "dev",
+            "contexts": [{"name": "dev", "context": {"cluster": "dev", "user": "ann"}}],
+            "clusters": [{"name": "dev", "cluster": {"server": "https://127.0.0.1:1"}}],
+            }  # fmt: skip
     kubectl = f"""case "$*" in
-"kustomize .mlship/deploy") echo "kind: List" ;;
-"config current-context") echo dev ;;
+"kustomize "*) echo '{json.dumps(deployment)}' ;;
+"config view --output json") echo '{json.dumps(view)}' ;;
 *) echo "{refused}" >&2; exit 1 ;;
 esac"""
     write_program(project.parent / "bin" / "kubectl", kubectl)
-    done = mlship("deploy", "--image", "iris:1", cwd=project, path=str(project.parent / "bin"))
+    has_been_rendered(mlship, project)
+    argv = ("deploy", "--image", "iris:1", "--yes")
+    done = mlship(*argv, cwd=project, path=str(project.parent / "bin"))
+    assert done.stdout.split() == [
+        "context", "dev", "cluster", "dev", "at", "https://127.0.0.1:1", "namespace", "ml",
+        "image", "iris:1",
+    ]  # fmt: skip
     assert done.stderr.splitlines() == [
-        "Error: The cluster can't be reached",
+        "Error: Nothing listens at the address of the cluster at 127.0.0.1:1",
         f"  {refused}",
-        "  Next: start it, or choose another with --context",
+        "  Next: start the cluster, or choose another with --context",
     ]
     assert done.returncode == 7
 
@@ -335,3 +400,38 @@ def test_closed_pipe(tmp_path):
     )
     os.close(writer)
     assert done.stderr == ""
+
+
+def test_a_model_that_was_replaced_by_hand_is_not_labelled_as_the_former(mlship, project):
+    docker = write_docker(project.parent / "bin" / "docker", "28.0.1", buildx=True)
+    (project / "model" / "iris.onnx").write_text("other weights")
+    done = mlship("build", "--dry-run", cwd=project, MLSHIP_DOCKER=docker)
+    assert_error(
+        done,
+        3,
+        f"{project}/model/iris.onnx is not the model that mlship.yaml names: its sha256 is another",
+    )
+    # `init` alone would keep what it did not write.
+    assert f"move it away, then mlship init {project.name} --force" in done.stderr
+
+
+def test_a_digest_that_cannot_be_kept_is_shown(mlship, project):
+    """As in a CI job whose checkout is read-only; the image is in the registry by then."""
+    digest = "sha256:" + "d" * 64
+    docker = write_program(project.parent / "bin" / "docker", f"""case "$*" in
+--version) echo "Docker version 20.10.24, build abc" ;;
+"buildx version") exit 1 ;;
+push*) echo "0.2.0: digest: {digest} size: 1" ;;
+esac""")  # fmt: skip
+    (project / ".mlship").write_text("no folder")
+    done = mlship("build", "--push", "--sbom", project.parent / "sbom.json", cwd=project,
+                  MLSHIP_DOCKER=docker)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"Digest: {digest}" in done.stdout
+    assert f"mlship deploy --image registry.example.com/team/iris@{digest}" in done.stderr
+
+
+def test_where_no_sbom_can_be_written(mlship, project):
+    docker = write_docker(project.parent / "bin" / "docker", "28.0.1", buildx=True)
+    done = mlship("build", "--sbom", project, cwd=project, MLSHIP_DOCKER=docker)
+    assert_error(done, 6, f"{project} can't be written")

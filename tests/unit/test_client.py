@@ -179,8 +179,9 @@ def test_wait_until_ready_asks_whether_it_lives(closed_url):
 
 def test_wait_until_ready_gives_up(service):
     service.answers = [(503, "")]
-    with pytest.raises(ServiceError, match=r"^The server was not ready within 0\.25 s$"):
+    with pytest.raises(ServiceError, match=r"^The server was not ready within 0\.25 s$") as caught:
         client.wait_until_ready(service.url, 0.25, lambda: True)
+    assert caught.value.why.startswith("/readyz answered 503")
     assert {path for _, path, *_ in service.requests} == {"/readyz"}
 
 

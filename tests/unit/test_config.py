@@ -6,13 +6,31 @@ import pytest
 
 from mlship import config
 from mlship.errors import ProjectError, UsageError
-from tests.unit.conftest import CONFIG
+from tests.unit.conftest import CONFIG, MODEL_SHA256
 
 MINIMAL = {
     "name": "iris",
     "python": "3.12",
     "model": {"file": "model/iris.onnx", "sha256": "a" * 64},
     "image": "iris",
+}
+
+
+NO_SOURCE = {"source": None, "fetch_image": None, "size_limit": None}
+NO_PLATFORM = {
+    "ingress": None,
+    "gateway": None,
+    "image_pull_secrets": (),
+    "env_from": None,
+    "env": {},
+    "node_selector": {},
+    "tolerations": (),
+    "gpu": 0,
+    "gpu_resource": "nvidia.com/gpu",
+    "priority_class": None,
+    "monitoring": None,
+    "keda": None,
+    "patches": (),
 }
 
 
@@ -39,8 +57,9 @@ def test_whole_file(tmp_path):
         "server": "flask",
         "runtime": "auto",
         "original": None,
+        "base": None,
         "python": "3.12",
-        "model": {"file": "model/iris.onnx", "sha256": "a" * 64},
+        "model": {"file": "model/iris.onnx", "sha256": MODEL_SHA256, **NO_SOURCE},
         "image": "registry.example.com/team/iris",
         "port": 9000,
         "namespace": "ml",
@@ -51,16 +70,19 @@ def test_whole_file(tmp_path):
             "limits": {"cpu": "2", "memory": "2Gi"},
         },
         "include": (),
+        **NO_PLATFORM,
     }
 
 
 def test_defaults():
     assert asdict(config.build(MINIMAL)) == {
         **MINIMAL,
+        "model": {**MINIMAL["model"], **NO_SOURCE},
         "version": "0.1.0",
         "server": "fastapi",
         "runtime": "auto",
         "original": None,
+        "base": None,
         "port": 8000,
         "namespace": "default",
         "replicas": 2,
@@ -70,6 +92,7 @@ def test_defaults():
             "limits": {"cpu": "1", "memory": "512Mi"},
         },
         "include": (),
+        **NO_PLATFORM,
     }
 
 
@@ -127,7 +150,7 @@ def test_bad_image(tmp_path, image):
             "line 3: server input should be 'fastapi' or 'flask' (it is 'django')",
         ),
         ('"3.12"', '"2.7"', "line 4: python can't be '2.7'"),
-        ("a" * 64, "abc", "line 7: model.sha256 can't be 'abc'"),
+        (MODEL_SHA256, "abc", "line 7: model.sha256 can't be 'abc'"),
         (
             "port: 9000",
             "port: web",

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import joblib
@@ -261,21 +261,24 @@ def test_the_commands(tmp_path):
                         "--only-binary", ":all:", "onnx>=1.17")  # fmt: skip
 
 
+@dataclass
 class Makes(Runner):
     """Pretends that uv makes environments."""
 
-    def __init__(self):
-        super().__init__()
-        self.made = []
+    made: list = field(default_factory=list)
+    told: list = field(default_factory=list)
 
     def must(self, command, what, *, next):
         self.made.append(command.argv)
+        self.told.append(self.env.get("UV_INDEX"))
 
 
 def test_environments_are_made_once_and_the_oldest_removed(tmp_path, model, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     card, runner = inspect(model), Makes()
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://pypi.example.com/simple")
     first = environment.ensure(card, "3.11", runner)
+    assert runner.told == ["https://pypi.example.com/simple"] * 2
     assert len(runner.made) == 2 and first == environment.ensure(card, "3.11", runner)
     assert len(runner.made) == 2
     os.utime(first.parents[1] / "used", (1, 1))
@@ -428,13 +431,14 @@ def test_torch_is_converted_with_its_exporter(model, monkeypatch):
     assert "torch==2.13.0" in found and any(each.startswith("onnxscript") for each in found)
     assert not any(each.startswith("skl2onnx") for each in found)
     for name in ("UV_TORCH_BACKEND", "UV_FIND_LINKS", "UV_INDEX", "UV_DEFAULT_INDEX",
-                 "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):  # fmt: skip
+                 "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     assert environment.brings_cuda(card) and not environment.brings_cuda(inspect(model))
-    monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
-    assert not environment.brings_cuda(card)
-    monkeypatch.delenv("UV_TORCH_BACKEND")
+    for name, value in {"UV_TORCH_BACKEND": "cpu", "PIP_EXTRA_INDEX_URL": "https://a/b"}.items():
+        monkeypatch.setenv(name, value)
+        assert not environment.brings_cuda(card)
+        monkeypatch.delenv(name)
     monkeypatch.setattr("sys.platform", "darwin")
     assert not environment.brings_cuda(card)
 
@@ -442,7 +446,7 @@ def test_torch_is_converted_with_its_exporter(model, monkeypatch):
 def test_auto_does_not_fetch_cuda(init, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "brings_cuda", lambda _: True)
     said = init(AssertionError("converted"))
-    assert "several GB of CUDA" in said.err and "UV_TORCH_BACKEND=cpu" in said.err
+    assert "several GB of CUDA" in said.err and "PIP_EXTRA_INDEX_URL" in said.err
     assert (tmp_path / "churn" / "model" / "churn.joblib").is_file()
     with pytest.raises(ModelError, match="answers differently"):
         init(DIFFERENT, "other", runtime="onnx")

@@ -1,4 +1,4 @@
-"""The exact argv of docker and podman."""
+"""The exact argv of docker, podman and buildah."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from mlship.commands import docker
 from mlship.engine import Engine
+from mlship.podspec import Pod
 from mlship.runner import Command
 
 ROOT = Path("/projects/iris")
@@ -18,6 +19,7 @@ ENGINE = Engine("docker", "/usr/bin/docker")
         ("buildx", ("buildx", "build", "--progress", "plain", "--tag", "iris:1", "--load", ".")),
         ("buildkit", ("build", "--progress", "plain", "--tag", "iris:1", ".")),
         ("podman", ("build", "--format", "docker", "--tag", "iris:1", ".")),
+        ("buildah", ("build", "--format", "docker", "--layers", "--tag", "iris:1", ".")),
         ("docker", ("build", "--tag", "iris:1", ".")),
     ],
 )
@@ -31,52 +33,99 @@ def test_build_sets_the_engines_environment():
 
 
 @pytest.mark.parametrize(
-    ("kind", "last"), [("buildx", ("--push", ".")), ("buildkit", (".",)), ("podman", (".",))]
+    ("kind", "tag", "more"),
+    [
+        ("buildx", "--tag", ("--metadata-file", "/tmp/digest", "--push")),
+        ("buildkit", "--tag", ()),
+        ("podman", "--manifest", ("--timestamp", "1700000000")),
+        ("buildah", "--manifest", ("--timestamp", "1700000000")),
+    ],
 )
-def test_build_with_every_option(kind, last):
+def test_build_with_every_option(kind, tag, more):
     engine = Engine(kind, "tool")
     command = docker.build(
         engine,
         "iris:1",
         ROOT,
-        platform="linux/amd64,linux/arm64",
+        platforms=("linux/amd64", "linux/arm64"),
         push=True,
         build_args={"VERSION": "1.0", "PYTHON_IMAGE": "a b"},
+        passed=("HTTPS_PROXY",),
+        secrets={"pip_conf": Path("/tmp/pip.conf"), "ca_bundle": Path("/etc/ca.pem")},
+        network="host",
+        epoch=1700000000,
+        metadata=Path("/tmp/digest"),
     )
     assert command.argv == (
         "tool",
         *engine.build_argv,
-        *("--tag", "iris:1", "--build-arg", "VERSION=1.0", "--build-arg", "PYTHON_IMAGE=a b"),
-        *("--platform", "linux/amd64,linux/arm64"),
-        *last,
+        *(tag, "iris:1", "--build-arg", "VERSION=1.0", "--build-arg", "PYTHON_IMAGE=a b"),
+        *("--build-arg", "HTTPS_PROXY"),
+        *("--secret", "id=pip_conf,src=/tmp/pip.conf", "--secret", "id=ca_bundle,src=/etc/ca.pem"),
+        *("--network", "host", "--platform", "linux/amd64,linux/arm64"),
+        *more,
+        ".",
     )
+
+
+@pytest.mark.parametrize(
+    ("push", "output"),
+    [(True, "type=image,push=true,rewrite-timestamp=true"),
+     (False, "type=docker,rewrite-timestamp=true")],
+)  # fmt: skip
+def test_buildx_sets_the_time_of_all_files_where_it_can(push, output):
+    command = docker.build(Engine("buildx", "docker"), "iris:1", ROOT, push=push, rewrite=True)
+    assert command.argv[-3:] == ("--output", output, ".")
+
+
+@pytest.mark.parametrize("program", ["podman", "buildah"])
+def test_push_of_podman_and_buildah(program):
+    engine, file = Engine(program, program), Path("/tmp/digest")
+    assert docker.push(engine, "r.io/iris:1", digest_file=file).argv == (
+        program, "push", "--digestfile", "/tmp/digest", "r.io/iris:1", "docker://r.io/iris:1"
+    )  # fmt: skip
+    assert docker.push(engine, "r.io/iris:1", digest_file=file, as_list=True).argv == (
+        program, "manifest", "push", "--all", "--digestfile", "/tmp/digest", "r.io/iris:1",
+        "docker://r.io/iris:1",
+    )  # fmt: skip
+    # podman takes away all names of the image that comes first, where it is told none.
+    words = ("untag", "iris:1") if program == "podman" else ("rmi",)
+    assert [command.argv for command in docker.free_name(engine, "iris:1")] == [
+        (program, "manifest", "rm", "iris:1"), (program, *words, "iris:1")
+    ]  # fmt: skip
+
+
+def test_one_platform_is_no_list():
+    podman = Engine("podman", "podman")
+    command = docker.build(podman, "iris:1", ROOT, platforms=("linux/arm64",))
+    assert "--manifest" not in command.argv and "--tag" in command.argv
 
 
 def test_run():
-    command = docker.run(ENGINE, "iris:1", "iris", 9000, 8000, "512m")
-    assert command == Command(
-        (
-            "/usr/bin/docker",
-            "run",
-            "--detach",
-            *("--name", "iris"),
-            *("--label", "mlship.project=iris"),
-            "--read-only",
-            *("--cap-drop", "ALL"),
-            *("--security-opt", "no-new-privileges"),
-            *("--user", "10001:10001"),
-            *("--memory", "512m"),
-            *("--env", "PORT=8000"),
-            *("--publish", "127.0.0.1:9000:8000"),
-            "iris:1",
-        )
-    )
+    pod = Pod(memory="1Gi", env={"A": "b c"}, scratch={"/tmp": "64Mi"})
+    assert docker.run(ENGINE, "iris:1", "iris", 9000, 8000, pod) == Command((
+        "/usr/bin/docker", "run", "--detach", "--name", "iris", "--label", "mlship.project=iris",
+        "--read-only", "--tmpfs", "/tmp:rw,exec,size=64m,mode=1777",
+        "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "10001:10001",
+        "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024",
+        "--memory", "1g", "--memory-swap", "1g", "--env", "A=b c", "--env", "PORT=8000",
+        "--publish", "127.0.0.1:9000:8000", "iris:1",
+    ))  # fmt: skip
+
+
+def test_run_with_a_model_that_is_not_in_the_image():
+    command = docker.run(ENGINE, "iris:1", "iris", 9000, 8000, Pod(), ROOT / "model")
+    volume = command.argv.index("--volume")
+    assert command.argv[volume + 1] == "/projects/iris/model:/srv/model:ro"
+    assert volume < command.argv.index("iris:1")
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
         (docker.push(ENGINE, "iris:1"), ("push", "iris:1")),
+        (docker.inspect_builder(ENGINE, start=True), ("buildx", "inspect", "--bootstrap")),
+        (docker.inspect_builder(ENGINE, start=False), ("buildx", "inspect")),
         (
             docker.image_exists(ENGINE, "iris:1"),
             ("image", "inspect", "--format", "{{.Id}}", "iris:1"),

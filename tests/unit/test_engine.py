@@ -110,9 +110,10 @@ def test_both(folders, find):
     assert find("podman", RUNNER).program == podman
 
 
-def test_docker_that_is_podman(folders):
+@pytest.mark.parametrize("find", [engine.find_builder, engine.find_runtime])
+def test_docker_that_is_podman(folders, find):
     program = write_podman(folders[0] / "docker")
-    assert engine.find_builder("docker", RUNNER) == Engine("podman", program)
+    assert find("docker", RUNNER) == Engine("podman", program)
 
 
 @pytest.mark.parametrize("find", [engine.find_builder, engine.find_runtime])
@@ -152,3 +153,43 @@ def test_on_path_wants_a_program(folders):
     write_podman(folders[0] / "podman")
     (folders[0] / "podman").chmod(0o644)
     assert engine.on_path("podman") == []
+
+
+def test_buildah(folders):
+    program = write_podman(folders[0] / "buildah")
+    assert engine.find_builder(None, RUNNER) == Engine("buildah", program)
+    assert engine.find_builder("buildah", RUNNER) == Engine("buildah", program)
+    write_docker(folders[1] / "docker", "28.0.1", buildx=True)
+    assert engine.find_builder(None, RUNNER).kind == "buildx"
+    assert engine.find_builder("buildah", RUNNER) == Engine("buildah", program)
+
+
+def test_what_buildah_built_podman_runs(folders):
+    write_podman(folders[0] / "buildah")
+    with pytest.raises(ToolMissing) as caught:
+        engine.find_runtime("buildah", RUNNER)
+    assert caught.value.what == "buildah builds images, it does not run them"
+    assert caught.value.next == "install podman; mlship build --no-verify leaves the check out"
+    podman = write_podman(folders[1] / "podman")
+    assert engine.find_runtime("buildah", RUNNER) == Engine("podman", podman)
+
+
+def test_no_buildah():
+    with pytest.raises(ToolMissing) as caught:
+        engine.find_builder("buildah", RUNNER)
+    assert caught.value.what == "There is no buildah on PATH"
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "host"),
+    [
+        ("docker", "tcp://docker:2376", "docker"),
+        ("buildx", "tcp://[fd00::2]:2375", "[fd00::2]"),
+        ("docker", "tcp://127.0.0.1:2375", ""),
+        ("docker", "unix:///run/docker.sock", ""),
+        ("docker", "", ""),
+        ("podman", "tcp://docker:2376", ""),
+    ],
+)
+def test_the_machine_of_the_engine(kind, place, host):
+    assert engine.remote_host(Engine(kind, kind), {"DOCKER_HOST": place}) == host

@@ -85,7 +85,7 @@ def test_modules_of_the_users_own_are_asked_for_and_copied(tmp_path, custom):
     project = tmp_path / "p"
     assert (project / "shopkit" / "__init__.py").read_text().startswith("def clip")
     assert not (project / "shopkit" / "__pycache__").exists()
-    assert "COPY shopkit ./shopkit" in (project / "Dockerfile").read_text()
+    assert "COPY shopkit /image/srv/shopkit" in (project / "Dockerfile").read_text()
     assert "!shopkit" in (project / ".dockerignore").read_text()
     again = plan.make(project, Wishes())  # mlship.yaml remembers
     assert again.config.include == ("shopkit",)

@@ -76,7 +76,7 @@ def test_content_hash_changes_with_a_new_name(project):
         "README.md",
         "requirements-dev.lock",
         "sample.json",
-        "k8s/deployment.yaml",
+        "k8s/base/deployment.yaml",
         "tests/test_service.py",
         ".venv/bin/python",
         "app/__pycache__/main.cpython-312.pyc",
@@ -118,3 +118,65 @@ def test_content_hash_misses(project, name):
 def test_image(project):
     found = find(project)
     assert found.image() == f"registry.example.com/team/iris:0.2.0-{found.content_hash()[:8]}"
+
+
+def test_what_a_link_leads_to_is_not_in_the_image(project, tmp_path):
+    found = find(project)
+    link, other = project / "app" / "data", tmp_path / "data"
+    other.mkdir()
+    link.symlink_to(other)
+    before = found.content_hash()
+    (other / "file").write_text("x")
+    assert found.content_hash() == before
+    link.unlink()
+    link.symlink_to("/mounted/later")
+    assert found.content_hash() != before
+
+
+def test_a_model_that_is_elsewhere_is_refused(project, tmp_path):
+    found = find(project)
+    found.require_model()
+    model = project / "model" / "iris.onnx"
+    model.rename(project / "model" / "other.onnx")
+    model.symlink_to("other.onnx")
+    found.require_model()
+    model.unlink()
+    (project / "model" / "other.onnx").rename(tmp_path / "other.onnx")
+    model.symlink_to(tmp_path / "other.onnx")
+    with pytest.raises(ProjectError, match="would not have what it leads to"):
+        found.require_model()
+
+
+def test_another_base_is_another_image(project):
+    """A registry may refuse to replace a tag, and a deploy must not take the former digest."""
+    config = project / "mlship.yaml"
+    names = [find(project).image()]
+    for base in ("registry.example.com/python:3.12-slim", "registry.example.com/python:3.12.1"):
+        config.write_text(f"{config.read_text().partition('base:')[0]}base: {base}\n")
+        names.append(find(project).image())
+    assert len(set(names)) == 3
+
+
+def test_the_base_has_the_python_of_the_lock(project):
+    found = find(project)
+    python = found.config.python
+    for base in (
+        "",
+        f"mirror/python:{python}-slim",
+        f"python:{python}.4",
+        "mirror/base:1",
+        "python:3",
+    ):
+        found.require_python(base)
+    with pytest.raises(
+        ProjectError, match=f"would have Python 3.10, and mlship.yaml says {python}"
+    ):
+        found.require_python("registry.example.com:5000/python:3.10-slim")
+    dockerfile = project / "Dockerfile"
+    dockerfile.write_text("# base\nARG PYTHON_IMAGE=python:3.9-slim\nFROM ${PYTHON_IMAGE}\n")
+    with pytest.raises(ProjectError) as caught:
+        found.require_python()
+    assert caught.value.why.startswith("Its base is python:3.9-slim; ")
+    assert "--force --set python=3.9" in caught.value.next
+    dockerfile.unlink()
+    found.require_python()

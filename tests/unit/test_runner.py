@@ -39,6 +39,20 @@ Path("pid.new").write_text(str(os.getpid()))
 Path("pid.new").rename("pid")
 time.sleep(60)
 """
+# Uses what `background` gives, until it is stopped.
+HOLDER = """
+import signal, sys
+from pathlib import Path
+from mlship import runner
+runner._GRACE_SECONDS = 0.3
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+try:
+    with runner.Runner().background(runner.Command((sys.executable, "-c", {child!r}))) as lines:
+        for line in lines:
+            pass
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
 STUBBORN = "[signal.signal(s, signal.SIG_IGN) for s in (signal.SIGINT, signal.SIGTERM)]"
 
 
@@ -111,10 +125,11 @@ def test_cwd_and_env(tmp_path, monkeypatch):
     assert os.environ["REPLACED"] == "old"
 
 
-@pytest.mark.parametrize("method", ["ask", "stream", "foreground"])
+@pytest.mark.parametrize("method", ["ask", "stream", "foreground", "background"])
 def test_missing_program(method):
     runner = Runner()
     call = {
+        "background": lambda command: runner.background(command).__enter__(),
         "ask": runner.ask,
         "stream": lambda command: runner.stream(command, print),
         "foreground": runner.foreground,
@@ -142,6 +157,50 @@ def test_timeout():
     assert caught.value.why == f"$ {sys.executable} -c 'import time; time.sleep(30)'"
 
 
+TUNNEL = """
+import os, sys, time
+print("pid", os.getpid(), flush=True)
+print("ready", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+
+
+def gone(pid):
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_background_lasts_as_long_as_its_context():
+    seen = []
+    with Runner(echo=seen.append).background(python(TUNNEL)) as lines:
+        pid = int(next(lines).split()[1])
+        assert next(lines) == "ready"
+        os.kill(pid, 0)
+    gone(pid)
+    assert seen == [python(TUNNEL)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_background_ends_when_what_it_is_for_fails(error):
+    with pytest.raises(error), Runner().background(python(TUNNEL)) as lines:
+        pid = int(next(lines).split()[1])
+        raise error
+    gone(pid)
+
+
+def test_background_that_ends_by_itself():
+    with Runner().background(python(TALK)) as lines:
+        assert list(lines) == ["one", "two", "three"]
+
+
+def test_background_that_does_not_want_to_end(monkeypatch):
+    monkeypatch.setattr("mlship.runner._GRACE_SECONDS", 0.3)
+    code = f"import signal; {STUBBORN}; {TUNNEL}"
+    with Runner().background(python(code)) as lines:
+        pid = int(next(lines).split()[1])
+    gone(pid)
+
+
 @pytest.mark.parametrize(
     ("command", "text"),
     [
@@ -156,8 +215,9 @@ def test_as_one_would_type_it(command, text):
 
 
 def started(folder, method, prepare):
-    more = {"stream": "print", "foreground": ""}[method]
-    code = PARENT.format(method=method, child=CHILD.format(prepare=prepare), more=more)
+    more = {"stream": "print", "foreground": "", "background": ""}[method]
+    text = HOLDER if method == "background" else PARENT
+    code = text.format(method=method, child=CHILD.format(prepare=prepare), more=more)
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=folder,
@@ -172,7 +232,7 @@ def started(folder, method, prepare):
     return parent, int((folder / "pid").read_text())
 
 
-@pytest.mark.parametrize("method", ["stream", "foreground"])
+@pytest.mark.parametrize("method", ["stream", "foreground", "background"])
 @pytest.mark.parametrize("prepare", ["", STUBBORN], ids=["obedient", "stubborn"])
 @pytest.mark.parametrize("how", ["ctrl-c", "terminated"])
 def test_nothing_is_left_running(tmp_path, method, prepare, how):

@@ -91,7 +91,7 @@ def test_force_over_a_folder_that_was_never_mlships(tmp_path):
     changes = write(target, force=True).changes
     assert sorted(changes.kept) == ["Dockerfile", "app/main.py"]
     assert (target / "Dockerfile").read_text() == "FROM mine"
-    assert (target / "k8s" / "deployment.yaml").is_file()
+    assert (target / "k8s" / "base" / "deployment.yaml").is_file()
 
 
 def test_force_keeps_the_projects_model_and_settings(tmp_path):
@@ -181,7 +181,7 @@ def test_kill_9_at_ten_random_moments(tmp_path):
     assert not all(outcomes), "no kill came early enough to mean anything"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_nothing(tmp_path, sent):
     """Stopped while it renders: the hidden folder beside the target is gone too."""
     code = (
@@ -195,7 +195,7 @@ def test_a_signal_leaves_nothing(tmp_path, sent):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.returncode in (130, 143), done.stderr
+    assert done.returncode in (129, 130, 143), done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,7 @@ from mlship.runner import Command
 ROOT = Path("/projects/iris")
 COMPILE = (
     *("uv", "pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.12"),
-    *("--generate-hashes", "--no-header", "--quiet"),
+    *("--generate-hashes", "--no-header"),
 )
 
 
