@@ -5,7 +5,6 @@
 """
 
 import os
-import shutil
 import uuid
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from mlship.project import find
 from tests.cluster.kube import CONTEXT, Deployed, kubectl, load
 from tests.conftest import SERVERS
-from tests.support.projects import mlship
+from tests.support.projects import copied, mlship
 
 
 def pytest_collection_modifyitems(items):
@@ -48,8 +47,7 @@ def original(request, projects, docker):
 @pytest.fixture(scope="module")
 def deployed(original, namespace, tmp_path_factory) -> Deployed:
     """A copy of the project, three pods of it serving; removed again."""
-    root = tmp_path_factory.mktemp("cluster") / original.name
-    shutil.copytree(original, root, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    root = copied(original, tmp_path_factory.mktemp("cluster") / original.name)
     settings = root / "mlship.yaml"
     # So that a small node has room for both servers and those pods that are on their way out.
     settings.write_text(settings.read_text().replace("cpu: 250m", "cpu: 50m"))

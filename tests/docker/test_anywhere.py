@@ -17,7 +17,7 @@ from mlship.project import find
 from tests.conftest import require
 from tests.support import containers
 from tests.support.private_index import INSIDE, PASSWORD, USER, PrivateIndex, write_wheel
-from tests.support.projects import mlship
+from tests.support.projects import copied, mlship
 from tests.support.proxy import PASSWORD as PROXY_PASSWORD
 from tests.support.proxy import Proxy
 from tests.support.servers import free_port
@@ -86,8 +86,7 @@ def wheels(tmp_path):
 def project(projects, docker, wheels, tmp_path):
     """A project that needs a package of the private index, which has it and nothing else."""
     made = projects.get("fastapi", "tumor.onnx", installed=False)
-    copy = tmp_path / made.name
-    shutil.copytree(made, copy)
+    copy = copied(made, tmp_path / made.name)
     version = next(VERSIONS)
     write_wheel(wheels, PACKAGE, version)
     (copy / "pyproject.toml").write_text(
@@ -316,7 +315,7 @@ def test_a_better_wheel_that_another_project_locked_is_left_alone(
     with PrivateIndex(wheels) as index:
         known = {**env, "PIP_INDEX_URL": index.url}
         mlship("lock", cwd=project, env=known)
-        shutil.copytree(project, other)
+        copied(project, other)
         write_wheel(wheels, PACKAGE, version, "cp311-none-any")
         for lock in other.glob("*.lock"):
             lock.unlink()
@@ -356,8 +355,7 @@ def test_the_same_files_make_the_same_layers_at_any_time(engine, project, wheels
 def test_wheels_are_fetched_for_another_platform(projects, tmp_path):
     """By the machine's own index: onnxruntime and numpy have a wheel for each processor."""
     made = projects.get("fastapi", "tumor.onnx", installed=False)
-    copy = tmp_path / made.name
-    shutil.copytree(made, copy)
+    copy = copied(made, tmp_path / made.name)
     house = tmp_path / "house"
     mlship("wheels", house, "--platform", "linux/arm64", cwd=copy)
     names = [path.name for path in house.iterdir()]
@@ -443,8 +441,7 @@ def test_an_image_of_podman_and_buildah_serves(engine, projects, tmp_path):
     env = {**os.environ, **{key: env[key] for key in env if key.startswith("CONTAINERS_")}}
     env.pop("CI", None)
     made = projects.get("flask", "tumor.onnx", installed=False)
-    copy = tmp_path / made.name
-    shutil.copytree(made, copy)
+    copy = copied(made, tmp_path / made.name)
     mlship("build", "--engine", name, "--verify", cwd=copy, env=env)
     port = free_port()
     try:

@@ -134,6 +134,7 @@ def test_a_rollback_takes_out_what_others_added(second, cluster):
     """An apply alone leaves it: the pods would stay as they are, and nothing would roll."""
     whole = template(cluster)
     kubectl("set", "env", "deployment/iris", "BAD=1")
+    settled(cluster)  # revision 3, however slow the controller is
     kubectl("rollout", "restart", "deployment/iris")
     settled(cluster)
     since = len(cluster.store.history)

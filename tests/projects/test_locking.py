@@ -2,14 +2,13 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from mlship import ownership
 from mlship.commands import uv
-from tests.support.projects import mlship
+from tests.support.projects import copied, mlship
 
 # As the project's README has them.
 BY_HAND = re.compile(r"`(uv pip compile [^`]*)`")
@@ -18,9 +17,7 @@ BY_HAND = re.compile(r"`(uv pip compile [^`]*)`")
 @pytest.fixture
 def project(projects, tmp_path):
     source = projects.get("fastapi", "tumor.onnx", installed=False)
-    copy = tmp_path / source.name
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns(".venv"), symlinks=True)
-    return copy
+    return copied(source, tmp_path / source.name)
 
 
 def edit(path, old, new):

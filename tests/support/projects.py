@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,12 @@ def mlship(*argv: object, cwd: Path, check: bool = True, **kwargs):
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def copied(project: Path, target: Path) -> Path:
+    """Copy a project without its environment, of hundreds of MB; return ``target``."""
+    ignored = shutil.ignore_patterns(".venv")
+    return shutil.copytree(project, target, ignore=ignored, symlinks=True)
 
 
 def slim(project: Path) -> None:

@@ -5,8 +5,10 @@ Each writes models and a ``truth.json`` into the folder it is given: what the ca
 to ask, and what the library itself answered.
 """
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -48,6 +50,7 @@ def made(script: str, *requirements: str) -> tuple[Path, dict]:
 @cache
 def _made(script: str, *requirements: str) -> tuple[Path, str]:
     folder = Path(mkdtemp(prefix=f"mlship-zoo-{script}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = SCRIPTS / f"{script}.py"
     how: list[object] = ["--script", path]
     if requirements:
