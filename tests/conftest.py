@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import sidebyside
 from tests.support.projects import Projects
 
 SERVERS = ("fastapi", "flask")
@@ -17,6 +18,20 @@ def require(what: str, why: str) -> None:
     if what in os.environ.get("MLSHIP_TEST_REQUIRE", "").split(","):
         pytest.fail(f"{what} is required here: {why}")
     pytest.skip(f"{what}: {why}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    if sidebyside.SHARED:
+        sidebyside.place(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    if not sidebyside.SHARED:
+        return (yield)
+    with sidebyside.turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

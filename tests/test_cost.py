@@ -12,6 +12,7 @@ import pytest
 
 from mlship.ownership import files_in
 
+pytestmark = pytest.mark.alone
 BARE = """
 import typer
 app = typer.Typer()

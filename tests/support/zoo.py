@@ -32,7 +32,8 @@ def environment() -> dict[str, str]:
     links = variables.get("PIP_FIND_LINKS") or asked.stdout.strip()
     if links:
         variables.setdefault("UV_FIND_LINKS", ",".join(links.split()))
-    # Any newer torch is the index's own build, with several GB of CUDA.
+    # Any newer torch is the index's own build, with several GB of CUDA. This is for locks;
+    # `uv run` takes no constraint, so the scripts name a torch themselves.
     variables["UV_CONSTRAINT"] = str(SCRIPTS / "constraints.txt")
     return variables
 

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["transformers==5.23.0", "torch", "safetensors", "tokenizers"]
+# dependencies = ["transformers==5.23.0", "torch==2.13.0", "safetensors", "tokenizers"]
 # ///
 """Tiny untrained networks of transformers with a tokenizer made on the spot.
 
