@@ -10,8 +10,7 @@ demo: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
 
 test: $(STAMP) lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest \
-		-n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(PYTEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --maxprocesses 4 $(PYTEST)
 
 # Takes an hour or two; BENCH=--quick to see that all of it works. See bench/README.md.
 bench: $(STAMP)

@@ -20,10 +20,14 @@ def require(what: str, why: str) -> None:
     pytest.skip(f"{what}: {why}")
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return sidebyside.scheduler(config, log)
+
+
 def pytest_collection_modifyitems(items):
     if sidebyside.SHARED:
-        sidebyside.place(items)
+        items.sort(key=sidebyside.rank)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""Tests on several workers (``pytest -n 2 --dist loadgroup``): who goes where, who waits for whom.
+"""Tests on several workers (``pytest -n 2``): who goes where, who waits for whom.
 
 A file's tests stay together, for the sake of its fixtures, and so does all that uses the one Docker
 engine, or the one cluster. Tests marked ``alone`` measure something: nothing else runs meanwhile.
@@ -14,28 +14,36 @@ from pathlib import Path
 import pytest
 
 # What takes longest begins first, so that the workers end together; what is measured comes last.
-FIRST = ("docker", "test_zoo.py", "test_manifests_of_options.py", "test_emit.py")
-TOGETHER = ("docker", "cluster", "alone")
+FIRST = ("docker", "test_zoo.py", "test_manifests_of_options.py", "test_conversion.py")
+LAST = ("test_cost.py",)
+# Folders of tests that share one thing.
+ONE = ("docker", "cluster")
 # Whether this process is one of several workers.
 SHARED = "PYTEST_XDIST_WORKER" in os.environ
 
 
-def group(item: pytest.Item) -> str:
-    """Return the name of the tests that stay with this one."""
-    marks = (name for name in TOGETHER if item.get_closest_marker(name))
-    return next(marks, item.path.name)
+def group(path: str) -> str:
+    """Return the name of the tests that stay with those of a file (``tests/a/test_b.py``)."""
+    *_, folder, name = path.split("/")
+    return folder if folder in ONE else name
 
 
-def place(items: list[pytest.Item]) -> None:
-    """Tell the scheduler which tests belong together, and in which order to begin."""
+def rank(item: pytest.Item) -> int:
+    """Return when a test has its turn: the lower, the earlier."""
+    name = group(item.path.as_posix())
+    return FIRST.index(name) if name in FIRST else len(FIRST) + (name in LAST)
 
-    def order(item: pytest.Item) -> int:
-        name = group(item)
-        return FIRST.index(name) if name in FIRST else len(FIRST) + (name == "alone")
 
-    items.sort(key=order)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+def scheduler(config: pytest.Config, log: object) -> object:
+    """Return what deals the tests out, in the order of their ranks."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 @contextmanager

@@ -10,22 +10,12 @@ import pytest
 from tests.support import sidebyside
 
 
-def item(path, *marks):
-    found = SimpleNamespace(path=Path(path), name="", groups=[])
-    found.get_closest_marker = lambda name: name if name in marks else None
-    found.add_marker = lambda mark: found.groups.append(mark.args[0])
-    return found
-
-
 def test_what_belongs_together_stays_so_and_measuring_comes_last():
-    items = [
-        item("tests/test_cost.py", "alone"), item("tests/test_a.py"),
-        item("tests/projects/test_zoo.py", "slow"), item("tests/test_b.py", "docker"),
-        item("tests/test_a.py"), item("tests/docker/test_c.py", "docker", "slow"),
-    ]  # fmt: skip
-    sidebyside.place(items)
-    groups = [group for each in items for group in each.groups]
-    assert groups == ["docker", "docker", "test_zoo.py", "test_a.py", "test_a.py", "alone"]
+    paths = ["tests/test_cost.py", "tests/unit/test_a.py", "tests/projects/test_zoo.py",
+             "tests/docker/test_b.py", "tests/docker/test_c.py"]  # fmt: skip
+    paths.sort(key=lambda path: sidebyside.rank(SimpleNamespace(path=Path(path))))
+    groups = [sidebyside.group(path) for path in paths]
+    assert groups == ["docker", "docker", "test_zoo.py", "test_a.py", "test_cost.py"]
 
 
 @pytest.fixture
