@@ -49,7 +49,14 @@ def save_record(project: Path, record: dict[str, str]) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file so that it is the old one or the new one at any moment (rename(2))."""
+    """Write a file so that it is the old one or the new one at any moment (rename(2)).
+
+    A link stays one; a device or a pipe is written into.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = Path(os.path.realpath(path))  # unlike resolve, takes links in a circle
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

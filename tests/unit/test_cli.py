@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlship import __version__
+from mlship import __version__, ownership
 from mlship.__main__ import main
 from tests.support.projects import MLSHIP
 from tests.unit.conftest import write_docker, write_podman, write_program
@@ -435,3 +435,16 @@ def test_where_no_sbom_can_be_written(mlship, project):
     docker = write_docker(project.parent / "bin" / "docker", "28.0.1", buildx=True)
     done = mlship("build", "--sbom", project, cwd=project, MLSHIP_DOCKER=docker)
     assert_error(done, 6, f"{project} can't be written")
+
+
+def test_an_sbom_into_what_is_no_file_of_its_own(project):
+    """Put in its place by root, /dev/null would be one."""
+    link, file, pipe = (project.parent / name for name in ("link", "file", "pipe"))
+    file.write_text("old")
+    link.symlink_to(file)
+    ownership.replace_text(link, "new")
+    assert link.is_symlink() and file.read_text() == "new"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)) as reader:
+        ownership.replace_text(pipe, "new")
+        assert pipe.is_fifo() and reader.read() == "new"
