@@ -13,13 +13,17 @@ _LATEST = 253402300799
 
 
 def of(root: Path, runner: Runner) -> str:
-    """Return the commit (``-dirty`` with changes); ``unknown`` outside git or without it."""
+    """Return the commit (``-dirty`` with changes); ``unknown`` outside git or without it.
+
+    A folder that git ignores is outside of it, whatever lies around.
+    """
     try:
         commit = runner.ask(Command(("git", "rev-parse", "HEAD"), cwd=root))
+        tracked = runner.ask(Command(("git", "ls-files", "--", "."), cwd=root))
         status = runner.ask(Command(("git", "status", "--porcelain", "--", "."), cwd=root))
     except MlshipError:
         return "unknown"
-    if commit.code != 0:
+    if commit.code != 0 or not tracked.stdout:
         return "unknown"
     return commit.stdout.strip() + ("-dirty" if status.stdout.strip() else "")
 
@@ -37,7 +41,9 @@ def epoch(
         UsageError: SOURCE_DATE_EPOCH is no number.
     """
     if given := environ.get("SOURCE_DATE_EPOCH"):
-        if not (given.isdecimal() and int(given) <= _LATEST):
+        # Its length first: int() takes no more than 4300 digits.
+        fits = given.isdecimal() and len(given) <= len(str(_LATEST)) and int(given) <= _LATEST
+        if not fits:
             raise UsageError(
                 f"SOURCE_DATE_EPOCH can't be {given!r}", next="seconds since 1970, or unset it"
             )

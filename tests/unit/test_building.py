@@ -308,9 +308,20 @@ def test_the_time_of_an_image(project):
     (project / "README.md").write_text("changed")
     assert epoch() == 2000
     assert epoch({"SOURCE_DATE_EPOCH": "5"}) == 5
-    for wrong in ("today", "-1", "253402300800"):
+    for wrong in ("today", "-1", "253402300800", "1" * 5000):
         with pytest.raises(UsageError):
             epoch({"SOURCE_DATE_EPOCH": wrong})
+
+
+def test_a_project_that_git_ignores_has_no_revision(project):
+    parent = project.parent
+    git(parent, "init", "--quiet")
+    (parent / ".gitignore").write_text("iris/\n")
+    git(parent, "add", ".gitignore")
+    git(parent, "commit", "--quiet", "--message", "all")
+    assert revision.of(project, Runner()) == "unknown"
+    git(parent, "add", "--force", "iris")
+    assert revision.of(project, Runner()).endswith("-dirty")
 
 
 def test_digests(tmp_path):
