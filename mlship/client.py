@@ -82,6 +82,7 @@ def _refused(error: urllib.error.HTTPError) -> ServiceError:
         f"The service answered {error.code} {error.reason}",
         why="\n".join(map(str, details[:5])),
         next="correct the request; `mlship predict` without --file sends a right one",
+        status=error.code,
     )
 
 

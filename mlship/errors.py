@@ -85,6 +85,14 @@ class ClusterError(MlshipError):
 
 
 class ServiceError(MlshipError):
-    """The service did not answer, or answered with an error."""
+    """The service did not answer, or answered with an error.
+
+    Attributes:
+        status: of HTTP, by which it refused; 0 where it gave none.
+    """
 
     exit_code = 8
+
+    def __init__(self, what: str, *, why: str = "", next: str = "", status: int = 0) -> None:
+        super().__init__(what, why=why, next=next)
+        self.status = status

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from mlship import client, environment, freshness, golden, lock, ownership, server, wheelhouse
 from mlship.commands.uv import LOCK
@@ -34,12 +35,13 @@ def prepare(project: Project, runner: Runner) -> None:
 def record(project: Project, runner: Runner, settings: Mapping[str, str]) -> Golden:
     """Ask the golden rows of the project's server here, keep and return them with their answers.
 
-    The environment is made when missing, as by ``mlship serve``. Rows that the server refuses are
-    left out: a model has no answer to each row that its schema allows. ``settings`` are the
+    The environment is made when missing, as by ``mlship serve``. Rows that the server refuses (4xx)
+    are left out: a model has no answer to each row that its schema allows. ``settings`` are the
     variables of the pods: with others a model may answer otherwise.
 
     Raises:
-        ToolFailed: the environment can't be made, or the server does not start or answers nothing.
+        ToolFailed: the environment can't be made, or the server does not start, fails at a row or
+            refuses all; the file of former answers stays.
         ProjectError: the rows can't be read.
     """
     config, root = project.config, project.root
@@ -49,10 +51,17 @@ def record(project: Project, runner: Runner, settings: Mapping[str, str]) -> Gol
     with _served(project, runner, settings) as url:
         for index, row in enumerate(asked.rows):
             try:
-                answers.append(client.predict(url, {"instances": [row]}, timeout=120))
+                answers.append(_answer(url, row))
                 kept.append(index)
             except ServiceError as error:
                 refusal = f"{error.what}: {error.why}"
+                if error.status // 100 != 4:
+                    raise ToolFailed(
+                        f"The project's own server fails at golden row {index + 1} of "
+                        f"{len(asked.rows)}; nothing was recorded",
+                        why=refusal,
+                        next="mlship serve shows its log; correct that first",
+                    ) from None
     if not kept:
         raise ToolFailed(
             "The project's own server answers none of its golden rows", why=refusal,
@@ -64,6 +73,15 @@ def record(project: Project, runner: Runner, settings: Mapping[str, str]) -> Gol
     ownership.replace_text(root / golden.FILE, golden.written(found))
     ownership.rewritten(root, owned)
     return found
+
+
+def _answer(url: str, row: Any) -> dict[str, Any]:
+    answer = client.predict(url, {"instances": [row]}, timeout=120)
+    for name in ("predictions", "probabilities"):
+        given = answer.get(name)
+        if isinstance(given, list) and len(given) != 1:
+            raise ServiceError("Not one answer to one row", why=f"{len(given)} {name}")
+    return answer
 
 
 def _ensure_environment(project: Project, runner: Runner) -> None:

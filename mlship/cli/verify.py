@@ -131,9 +131,13 @@ def _golden(project: Project, runner: Runner, settings: Mapping[str, str], *, ag
     if found.predictions and not again:
         return found
     with console.err.status("Asking the model in the project's own environment for its answers"):
-        found = recording.record(project, runner, settings)
-    console.note(f"Recorded {len(found.rows)} answers of the project's own server in {golden.FILE}")
-    return found
+        made = recording.record(project, runner, settings)
+    refused = len(found.rows) - len(made.rows)
+    left_out = f"; left out {refused} that it refuses" if refused else ""
+    console.note(
+        f"Recorded {len(made.rows)} answers of the project's own server in {golden.FILE}{left_out}"
+    )
+    return made
 
 
 def _values(check: Check) -> dict[str, Any]:

@@ -132,6 +132,7 @@ def test_predict_refused_by_a_plain_fastapi(service):
     with pytest.raises(ServiceError) as caught:
         client.predict(service.url, BODY)
     assert caught.value.what == "The service answered 422 Unprocessable Entity"
+    assert caught.value.status == 422
 
 
 @pytest.mark.parametrize("text", ["<html></html>", "", "[1, 2]", "3", "null", '"ok"'])

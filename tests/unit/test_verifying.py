@@ -1,13 +1,15 @@
 """Each check of an image by what a played engine says, and the words of each failure."""
 
+import contextlib
 import json
 import signal
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from mlship import client, container, ownership, podspec, recording, verifying
+from mlship import client, container, golden, ownership, podspec, recording, verifying
 from mlship.cli import verify as cli
 from mlship.commands import verifying as argv
 from mlship.config import load
@@ -407,6 +409,52 @@ def test_disk(look):
     assert all(check.ok for check in look(Played(diff=mounts)))
     check = failed(look(Played(diff=mounts + "A /srv/cache\n")))
     assert check.why == "A /srv/cache"
+
+
+@pytest.fixture
+def recorded(project, monkeypatch):
+    """Records what a server says to two rows, where there were answers before."""
+    (project / "tests").mkdir()
+    file, found = project / "tests" / "golden.json", find(project)
+    file.write_text(golden.written(Golden([[1], [2]], ["a", "b"], model=found.config.model.sha256)))
+    monkeypatch.setattr(recording, "_ensure_environment", lambda *_: None)
+    monkeypatch.setattr(recording, "_served", lambda *_: contextlib.nullcontext("url"))
+    monkeypatch.setattr(verifying.Trial, "checks", lambda _: (check for check in ()))
+
+    def record(second):
+        def predict(url, body, **_):
+            answer = {"predictions": ["new"]} if body["instances"] == [[1]] else second
+            if isinstance(answer, ServiceError):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(client, "predict", predict)
+        cli.verify(found, "iris:1", DOCKER, Played(), record=True)
+
+    return SimpleNamespace(record=record, file=file)
+
+
+def test_rows_that_the_server_refuses_are_not_recorded(recorded, capsys):
+    recorded.record(ServiceError("The service answered 422", status=422))
+    assert json.loads(recorded.file.read_text())["rows"] == [[1]]
+    assert "Recorded 1 answers" in (said := capsys.readouterr().err)
+    assert said.rstrip().endswith("golden.json; left out 1 that it refuses")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        ServiceError("The service answered 500", status=500),
+        ServiceError("No service answers at url", why="timed out"),
+        {"predictions": []},
+        {"predictions": ["new"], "probabilities": []},
+    ],
+)
+def test_where_the_server_fails_the_former_answers_stay(recorded, second):
+    before = recorded.file.read_text()
+    with pytest.raises(ToolFailed, match="fails at golden row 2 of 2; nothing was recorded"):
+        recorded.record(second)
+    assert recorded.file.read_text() == before
 
 
 def test_places_of_volumes_are_no_writes(look):
