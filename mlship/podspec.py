@@ -147,7 +147,10 @@ def _deployment(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        found = [each for each in yaml.safe_load_all(text) if isinstance(each, dict)]
     except yaml.YAMLError as error:
         raise ProjectError(f"{path} is not valid YAML", why=str(error), next="correct it") from None
-    return found if isinstance(found, dict) else {}
+    # Whoever edits it may put other objects beside the Deployment.
+    named = (each for each in found if each.get("kind") == "Deployment")
+    return next(named, next(iter(found), {}))

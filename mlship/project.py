@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ class Project:
 
     root: Path
     config: Config
+
+    @property
+    def label(self) -> str:
+        """Tell this project from others here that have its name, such as another worktree of it."""
+        return f"{self.config.name}-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
 
     def files(self) -> list[str]:
         """Return the relative paths of all that goes into the image, there or missing."""

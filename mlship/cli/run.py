@@ -43,12 +43,12 @@ def run(
     port = port or config.port
     pod = podspec.read(found.root, config, patched(found, runner))
     model = found.root / "model" if config.model.source else None
-    start = docker.run(runtime, image, config.name, port, config.port, pod, model)
+    start = docker.run(runtime, image, config.name, found.label, port, config.port, pod, model)
     if dry_run:
         runner.foreground(start)
         return
     images.require(runtime, image, runner)
-    _replace(runner, runtime, config.name)
+    _replace(runner, runtime, config.name, found.label)
     with _removed(runner, runtime, config.name) as container:
         lines: list[str] = []
         code = runner.stream(start, lines.append)
@@ -117,7 +117,7 @@ def _wait(runner: Runner, runtime: Engine, name: str, url: str, seconds: float) 
         raise
 
 
-def _replace(runner: Runner, runtime: Engine, name: str) -> None:
+def _replace(runner: Runner, runtime: Engine, name: str, label: str) -> None:
     """Remove an earlier container of this project; refuse to touch another's."""
     from mlship.commands import docker
     from mlship.errors import ToolFailed
@@ -125,7 +125,8 @@ def _replace(runner: Runner, runtime: Engine, name: str) -> None:
     state = runner.ask(docker.state(runtime, name))
     if state.code != 0:
         return
-    if state.stdout.split()[-1:] != [name]:
-        raise ToolFailed(f"A container named {name} exists and is not mlship's",
-                         next=str(docker.remove(runtime, name)))  # fmt: skip
+    if state.stdout.split()[-1:] != [label]:
+        raise ToolFailed(f"A container named {name} exists and is not this project's",
+                         why="Another project of that name may use it, or it is not mlship's.",
+                         next=f"if nobody needs it: {docker.remove(runtime, name)}")  # fmt: skip
     runner.ask(docker.remove(runtime, name))

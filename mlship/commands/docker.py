@@ -110,17 +110,18 @@ def run(
     engine: Engine,
     image: str,
     name: str,
+    label: str,
     port: int,
     inner: int,
     pod: Pod,
     model: Path | None = None,
 ) -> Command:
-    """Start the image as a pod of it runs, to be used here.
+    """Start the image as a pod of it runs, to be used here; ``label`` says whose it is.
 
     But for the limit of the CPU, which an engine without root often may not set.
     """
     return Command((
-        engine.program, "run", "--detach", "--name", name, "--label", f"{LABEL}={name}",
+        engine.program, "run", "--detach", "--name", name, "--label", f"{LABEL}={label}",
         *as_pod(engine, pod, inner, model), "--publish", f"127.0.0.1:{port}:{inner}", image,
     ))  # fmt: skip
 
@@ -142,8 +143,15 @@ def as_pod(engine: Engine, pod: Pod, port: int, model: Path | None = None) -> tu
         "--memory", limit, "--memory-swap", limit,
         *(word for key, value in pod.env.items() for word in ("--env", f"{key}={value}")),
         "--env", f"PORT={port}",
-        *(("--volume", f"{model}:/srv/model:ro") if model else ()),
+        *(("--mount", f"type=bind,{_field('source', model)},target=/srv/model,readonly")
+          if model else ()),
     )  # fmt: skip
+
+
+def _field(name: str, path: Path) -> str:
+    """Return a field of an option that engines read as comma-separated values (RFC 4180)."""
+    field = f"{name}={path}"
+    return '"' + field.replace('"', '""') + '"' if set(field) & set(',"') else field
 
 
 def _read_only(engine: Engine) -> tuple[str, ...]:

@@ -103,8 +103,8 @@ def test_one_platform_is_no_list():
 
 def test_run():
     pod = Pod(memory="1Gi", env={"A": "b c"}, scratch={"/tmp": "64Mi"})
-    assert docker.run(ENGINE, "iris:1", "iris", 9000, 8000, pod) == Command((
-        "/usr/bin/docker", "run", "--detach", "--name", "iris", "--label", "mlship.project=iris",
+    assert docker.run(ENGINE, "iris:1", "iris", "iris-0a", 9000, 8000, pod) == Command((
+        "/usr/bin/docker", "run", "--detach", "--name", "iris", "--label", "mlship.project=iris-0a",
         "--read-only", "--tmpfs", "/tmp:rw,exec,size=64m,mode=1777",
         "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "10001:10001",
         "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024",
@@ -114,10 +114,15 @@ def test_run():
 
 
 def test_run_with_a_model_that_is_not_in_the_image():
-    command = docker.run(ENGINE, "iris:1", "iris", 9000, 8000, Pod(), ROOT / "model")
-    volume = command.argv.index("--volume")
-    assert command.argv[volume + 1] == "/projects/iris/model:/srv/model:ro"
-    assert volume < command.argv.index("iris:1")
+    for path, field in (
+        ("/projects/iris/model", "source=/projects/iris/model"),
+        ("/a:b/model", "source=/a:b/model"),
+        ('/a, "b"/model', '"source=/a, ""b""/model"'),
+    ):
+        command = docker.run(ENGINE, "iris:1", "iris", "iris-0a", 9000, 8000, Pod(), Path(path))
+        mount = command.argv.index("--mount")
+        assert command.argv[mount + 1] == f"type=bind,{field},target=/srv/model,readonly"
+        assert mount < command.argv.index("iris:1")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from mlship.project import find
 from tests.support.projects import MLSHIP
 from tests.support.servers import free_port
-from tests.unit.conftest import write_program
+from tests.unit.conftest import write_program, write_project
 
 
 class Ready(BaseHTTPRequestHandler):
@@ -34,11 +35,11 @@ def started(project, tmp_path):
     processes = []
 
     @contextlib.contextmanager
-    def call(*argv, run="", serves=True, **kwargs):
+    def call(*argv, run="", serves=True, label="iris", **kwargs):
         docker = write_program(tmp_path / "bin" / "docker", f"""echo "$*" >> {diary}
 case "$*" in
 --version) echo "Docker version 28.0.1, build abc" ;;
-"container inspect"*) [ -e {made} ] && echo "running iris" ;;
+"container inspect"*) [ -e {made} ] && echo "running {label}" ;;
 run*) {run or f"touch {made}"} ;;
 "logs --follow"*) exec sleep 60 ;;
 rm*) [ -e {made} ] && rm {made} && echo iris ;;
@@ -158,3 +159,17 @@ def test_it_runs_on_the_terms_of_the_pods(started, project):
     for words in ("--tmpfs /tmp:rw,exec,size=1g,mode=1777", "--env THRESHOLD=0.3",
                   "--env DRAIN_SECONDS=6", "--memory 2g --memory-swap 2g"):  # fmt: skip
         assert words in line
+
+
+def test_a_container_of_another_project_of_that_name_stays(started, project, tmp_path):
+    label = find(project).label
+    other = find(write_project(tmp_path / "worktree" / "iris")).label
+    assert label.startswith("iris-") and other.startswith("iris-") and label != other
+    (tmp_path / "made").touch()
+    with started("--detach", label=other) as run:
+        assert run.process.wait(20) == 6 and run.made.exists()
+        assert "exists and is not this project's" in run.process.stderr.read()
+    with started("--detach", label=label) as run:
+        assert run.process.wait(20) == 0
+        assert f"--label mlship.project={label}" in run.diary.read_text()
+        assert run.diary.read_text().count("rm --force iris") == 1

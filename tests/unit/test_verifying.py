@@ -45,7 +45,7 @@ def test_start(engine, tmp_path):
         "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024",
         "--memory", "512m", "--memory-swap", "512m",
         "--env", "WORKERS=1", "--env", "A=b c", "--env", "PORT=9000",
-        "--volume", f"{tmp_path}:/srv/model:ro",
+        "--mount", f"type=bind,source={tmp_path},target=/srv/model,readonly",
         "--cpu-period", "100000", "--cpu-quota", "50000",
         "--dns", "127.0.0.1", "--publish", "127.0.0.1::9000", "iris:1",
     ))  # fmt: skip
@@ -482,6 +482,11 @@ def test_terms_of_the_pods(project):
     assert podspec.read(project, config) == Pod(
         60, 45, "2Gi", "2", {"/tmp": "1Gi"}, env={"DRAIN_SECONDS": "6", "X": "a=b"}
     )
+    one = (base / "deployment.yaml").read_text()
+    other = '{"kind": "Service", "spec": {"ports": []}}'
+    two = one.replace("{", '{"kind": "Deployment", ', 1)
+    (base / "deployment.yaml").write_text(f"{other}\n---\n---\n{two}\n")
+    assert podspec.read(project, config).ready_seconds == 60
     (base / "deployment.yaml").write_text("a: [")
     with pytest.raises(ProjectError, match="not valid YAML"):
         podspec.read(project, config)
