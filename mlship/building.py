@@ -38,6 +38,7 @@ class Build:
     """A build, ready to run; ``notes`` are for the person who waits for it.
 
     ``content`` is the hash of what a push is made of: files may change while it is built.
+    ``is_usual`` tells that run and deploy look for the image by that name, unless told another.
     ``dated`` tells that SOURCE_DATE_EPOCH is set, so that all shall bear that time;
     ``asks_index`` that the libraries come from an index that was configured.
     """
@@ -45,6 +46,7 @@ class Build:
     engine: Engine
     image: str
     content: str
+    is_usual: bool
     root: Path
     platforms: tuple[str, ...]
     build_args: Mapping[str, str]
@@ -117,7 +119,8 @@ def prepared(
         ProjectError: the base has another Python than the lock is for.
     """
     content = project.content_hash() if wishes.push or not wishes.tag else ""
-    image = wishes.tag or project.image(content)
+    base = wishes.build_args.get("PYTHON_IMAGE") or wishes.base or project.config.base or ""
+    image = wishes.tag or project.image(content, base)
     if wishes.push and "/" not in image:
         raise UsageError(
             f"{image} names no registry that it could be pushed to",
@@ -129,7 +132,6 @@ def prepared(
     emulation.require(platforms, builder, engine)
     commit = revision.of(project.root, runner)
     epoch = revision.epoch(project.root, project.files(), commit, around.environ, runner)
-    base = wishes.base or project.config.base
     arguments = {
         **({"PYTHON_IMAGE": base} if base else {}),
         "VERSION": project.config.version,
@@ -146,6 +148,7 @@ def prepared(
             engine=engine,
             image=image,
             content=content,
+            is_usual=not wishes.tag and image == project.image(content),
             root=project.root,
             platforms=platforms,
             build_args=arguments,

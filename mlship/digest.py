@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def sha256_of(path: Path) -> str:
     if path.is_dir():
         folder = hashlib.sha256()
         for each in files_of(path):
-            folder.update(f"{each.relative_to(path).as_posix()}\0{sha256_of(each)}\n".encode())
+            name = each.relative_to(path).as_posix()  # of any bytes
+            folder.update(os.fsencode(f"{name}\0{sha256_of(each)}\n"))
         return folder.hexdigest()
     state = path.stat()
     if state.st_size < _LARGE:

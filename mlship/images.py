@@ -19,5 +19,5 @@ def missing(image: str) -> ToolFailed:
     return ToolFailed(
         f"The image {image} is not here",
         why="It was not built, or the project has changed since.",
-        next="mlship build",
+        next="mlship build; or --image, for one of another --tag or --base",
     )

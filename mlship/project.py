@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlship import server
+from mlship import dockerignore, server
 from mlship.config import FILE_NAME, Config, load
 from mlship.digest import sha256_of
 from mlship.errors import ProjectError
@@ -31,21 +31,26 @@ class Project:
         return f"{self.config.name}-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
 
     def files(self) -> list[str]:
-        """Return the relative paths of all that goes into the image, there or missing."""
+        """Return the relative paths of all that the image is made of, there or missing."""
         names = ["Dockerfile", "requirements.lock"]
-        if (self.root / "slim.py").is_file():  # older projects have none
-            names.append("slim.py")
+        # Older projects have no slim.py.
+        names += [n for n in ("slim.py", dockerignore.FILE) if (self.root / n).is_file()]
         model = self.config.model
-        inside = [] if model.source else ["model"]
-        if inside and not (self.root / model.file).is_dir():
+        if not model.source and not (self.root / model.file).is_dir():
             names.append(model.file)
-        for path in [*inside, *server.code_paths(self.config.server, self.config.include)]:
+        for path in self._copied():
             folder = self.root / path
             if not folder.is_dir():
                 names += [path]
                 continue
-            names += [f"{path}/{n}" for n in files_in(folder) if "__pycache__" not in n]
-        return sorted(set(names))
+            names += [f"{path}/{n}" for n in files_in(folder)]
+        names += dockerignore.admitted(self.root)
+        return sorted({name for name in names if "__pycache__" not in name})
+
+    def _copied(self) -> list[str]:
+        """Return the files and folders of this one that the image has copies of."""
+        inside = [] if self.config.model.source else ["model"]
+        return [*inside, *server.code_paths(self.config.server, self.config.include)]
 
     def content_hash(self) -> str:
         """Return a hex sha256 over what the image is made of: files, and a base of its own.
@@ -60,7 +65,7 @@ class Project:
             file = self.root / name
             if "/" in name and file.is_symlink():
                 # The image has the link itself, wherever it leads.
-                digest.update(f"{name}\0-> {file.readlink()}\n".encode())
+                digest.update(os.fsencode(f"{name}\0-> {file.readlink()}\n"))
                 continue
             if not file.is_file():
                 if name == "requirements.lock":
@@ -74,7 +79,9 @@ class Project:
                     why="The image is made of it.",
                     next=f"mlship init {self.root.name} --force, from {self.root.parent}",
                 )
-            digest.update(f"{name}\0{sha256_of(file)}\n".encode())
+            # The image keeps whether it can be run.
+            mode = "\0x" if file.stat().st_mode & 0o100 else ""
+            digest.update(os.fsencode(f"{name}\0{sha256_of(file)}{mode}\n"))
         return digest.hexdigest()
 
     def require_model(self) -> None:
@@ -112,10 +119,7 @@ class Project:
         Raises:
             ProjectError: its name tells another one; names that tell none are believed.
         """
-        file = self.root / "Dockerfile"
-        if not base and file.is_file():
-            found = _BASE.search(file.read_text("utf-8", "replace"))
-            base = found[1] if found else ""
+        base = base or self._own_base()
         told = _PYTHON.search(base)
         if not told or told[1] == self.config.python:
             return
@@ -126,6 +130,12 @@ class Project:
             next=f"name a base that has it, or {again}, from {self.root.parent}",
         )
 
+    def _own_base(self) -> str:
+        """Return the base that the Dockerfile names; empty where it names none."""
+        file = self.root / "Dockerfile"
+        found = _BASE.search(file.read_text("utf-8", "replace")) if file.is_file() else None
+        return found[1] if found else ""
+
     def image_if_locked(self) -> str:
         """Return the same as ``image``; empty where the project can't tell yet."""
         try:
@@ -133,12 +143,16 @@ class Project:
         except ProjectError:
             return ""
 
-    def image(self, content: str = "") -> str:
+    def image(self, content: str = "", base: str = "") -> str:
         """Return the image's default reference: repository, version and content.
 
-        ``content`` is the content's hash where it is known: large models take seconds.
+        ``content`` is the content's hash where it is known: large models take seconds. ``base`` is
+        what the image is made from, where that may be another than the project's own.
         """
-        return f"{self.config.image}:{self.config.version}-{(content or self.content_hash())[:8]}"
+        content = content or self.content_hash()
+        if base and base != (self.config.base or self._own_base()):
+            content = hashlib.sha256(f"{content}\0{base}".encode()).hexdigest()
+        return f"{self.config.image}:{self.config.version}-{content[:8]}"
 
 
 def find(start: Path) -> Project:

@@ -117,6 +117,7 @@ def _build(project: Project, made: Build, runner: Runner, *, push: bool, verify:
 
         check(project, made.image, runtime or made.engine, runner)
     said: list[str] = []
+    found = made.is_usual
     if push:
         command = made.command(push=True) if made.pushes_by_itself else made.push()
         said = _run(runner, made, command)
@@ -126,14 +127,15 @@ def _build(project: Project, made: Build, runner: Runner, *, push: bool, verify:
     if push:
         digest = made.digest(said)
         if digest:
-            _remember(project, made, digest)
+            found |= _remember(project, made, digest)
         else:
             console.warn("the registry's digest is not known; mlship deploy will use the tag")
-    console.out.print(f"[dim]Next:[/dim] {'mlship deploy' if push else 'mlship run'}")
+    then = "mlship deploy" if push else "mlship run"
+    console.out.print(f"[dim]Next:[/dim] {then}{'' if found else f' --image {made.image}'}")
 
 
-def _remember(project: Project, made: Build, digest: str) -> None:
-    """Keep the digest of what was pushed; show it also where it can't be kept."""
+def _remember(project: Project, made: Build, digest: str) -> bool:
+    """Keep the digest of what was pushed; show it also where it can't be kept, and return False."""
     from mlship import pushed
     from mlship.cli import console
 
@@ -143,8 +145,9 @@ def _remember(project: Project, made: Build, digest: str) -> None:
         console.out.print(f"[dim]Digest:[/dim] {digest}")
         image = pushed.by_digest(made.image, digest)
         console.warn(f"it can't be kept ({error.strerror}): mlship deploy --image {image}")
-        return
+        return False
     console.out.print(f"[dim]Digest:[/dim] {digest}, which mlship deploy uses")
+    return True
 
 
 def _write_sbom(project: Project, made: Build, path: Path) -> None:

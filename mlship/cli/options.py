@@ -18,7 +18,7 @@ EngineOption = Annotated[
     typer.Option("--engine", help="docker, podman or buildah.", show_default="found"),
 ]
 ImageOption = Annotated[
-    str | None, typer.Option("--image", help="The image.", show_default="the last build")
+    str | None, typer.Option("--image", help="The image.", show_default="the project's own")
 ]
 PortOption = Annotated[
     int | None, typer.Option("--port", help="The port here.", show_default="that of mlship.yaml")

@@ -411,11 +411,13 @@ def test_a_list_of_images_takes_the_name_of_an_image_and_back(
     subprocess.run([docker, "rmi", base], check=True, capture_output=True)
     both = ("--platform", "linux/amd64,linux/amd64/v2", "--push")
     named(project, f"{own_registry}/team/list-{name}")
+    with (project / "mlship.yaml").open("a") as config:
+        config.write(f"base: {base}\n")
     with PrivateIndex(wheels) as index:
         env = {**env, "PIP_INDEX_URL": index.url}
         for platforms in ((), both, both, ()):
-            done = mlship("build", "--engine", name, "--network", "host", "--base", base,
-                          *platforms, cwd=project, env=env)  # fmt: skip
+            done = mlship("build", "--engine", name, "--network", "host", *platforms,
+                          cwd=project, env=env)  # fmt: skip
             asked = subprocess.run([name, "manifest", "inspect", find(project).image()], env=env,
                                    capture_output=True, text=True)  # fmt: skip
             # Without a list here it asks the registry, which has one from the second build on.

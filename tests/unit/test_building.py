@@ -152,6 +152,28 @@ def test_base(project):
         assert "PYTHON_IMAGE=registry.example.com/python:3.12-slim" in made.command().argv
 
 
+def test_another_base_than_the_projects_is_another_image(project):
+    (project / "Dockerfile").write_text("ARG PYTHON_IMAGE=python:3.12-slim\n")
+
+    def image(base):
+        images = set()
+        for wishes in (Wishes(base=base), Wishes(build_args={"PYTHON_IMAGE": base})):
+            with prepared(project, wishes) as made:
+                images.add(made.image)
+                assert made.is_usual is (made.image == find(project).image())
+        (name,) = images
+        return name
+
+    usual = find(project).image()
+    assert image("python:3.12-slim") == usual
+    assert len({usual, image("a/python:3.12"), image("b/python:3.12")}) == 3
+    with (project / "mlship.yaml").open("a") as config:
+        config.write("base: a/python:3.12\n")
+    assert image("a/python:3.12") == find(project).image() != image("python:3.12-slim")
+    with prepared(project, Wishes(tag="iris:1")) as made:
+        assert not made.is_usual
+
+
 def test_a_base_with_another_python(project):
     for wishes in (Wishes(base="python:3.8"), Wishes(build_args={"PYTHON_IMAGE": "python:3.8"})):
         with (

@@ -126,8 +126,8 @@ def test_help_of_commands(mlship, tmp_path, command, words):
         ("predict", ["sample.json", "this machine"]),
         ("bench", ["sample.json", "this machine", "searched", "50", "those of the file"]),
         ("build", ["version and content hash", "found"]),
-        ("run", ["that of mlship.yaml", "the last build", "found"]),
-        ("deploy", ["that of mlship.yaml", "the current", "the last build"]),
+        ("run", ["that of mlship.yaml", "the project's own", "found"]),
+        ("deploy", ["that of mlship.yaml", "the current", "the project's own"]),
     ],
 )
 def test_help_shows_defaults(mlship, tmp_path, command, defaults):
@@ -429,6 +429,29 @@ esac""")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"Digest: {digest}" in done.stdout
     assert f"mlship deploy --image registry.example.com/team/iris@{digest}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "then"),
+    [
+        ([], "run"),
+        (["--tag", "t/iris:1"], "run --image t/iris:1"),
+        (["--base", "b/python:3.12"], "run --image registry.example.com/team/iris:0.2.0-"),
+        (["--tag", "t/iris:1", "--push"], "deploy --image t/iris:1"),
+        (["--push"], "deploy"),
+    ],
+)
+def test_the_next_command_means_the_image_that_was_built(mlship, project, argv, then):
+    """The engine of this test tells no digest that deploy could use instead."""
+    docker = write_program(project.parent / "bin" / "docker", """case "$*" in
+--version) echo "Docker version 20.10.24, build abc" ;;
+"buildx version") exit 1 ;;
+esac""")  # fmt: skip
+    done = mlship("build", *argv, cwd=project, MLSHIP_DOCKER=docker, CI="")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"Next: mlship {then}")
+    assert ("--image" in last) is bool(argv and argv != ["--push"])
 
 
 def test_where_no_sbom_can_be_written(mlship, project):

@@ -1,7 +1,10 @@
 """Finding a project, and naming its image by what the image holds."""
 
+import os
+
 import pytest
 
+from mlship.digest import sha256_of
 from mlship.errors import ProjectError
 from mlship.project import find
 
@@ -88,6 +91,41 @@ def test_content_hash_does_not_change_with(project, name):
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text("other")
     assert find(project).content_hash() == before
+
+
+def test_content_hash_knows_what_dockerignore_lets_through(project):
+    def changes(path, text):
+        before = find(project).content_hash()
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return find(project).content_hash() != before
+
+    extra = project / "extra" / "words.txt"
+    assert not changes(extra, "a")
+    assert changes(project / ".dockerignore", "*\n!/extra/\n!wheels\n!a**b\n!missing\n!*.cfg\n")
+    assert changes(extra, "b") and changes(project / "my.cfg", "c")
+    assert not changes(project / "wheels" / "numpy.whl", "w")
+    assert changes(project / ".dockerignore", "!.")
+    assert changes(project / "more.txt", "d") and not changes(project / "sbom.json", "{}")
+    (project / "extra" / "out").symlink_to("/")
+    (project / "out").symlink_to("extra")
+    find(project).content_hash()
+
+
+def test_content_hash_knows_what_can_be_run(project):
+    before = find(project).content_hash()
+    (project / "app" / "main.py").chmod(0o755)
+    assert find(project).content_hash() != before
+
+
+def test_content_hash_of_names_of_any_bytes(project):
+    before = find(project).content_hash()
+    name = os.fsdecode(b"caf\xe9")
+    (project / "app" / name).write_text("")
+    (project / "app" / "link").symlink_to(name)
+    (project / "model" / "folder").mkdir()
+    (project / "model" / "folder" / name).write_text("")
+    assert find(project).content_hash() != before and sha256_of(project / "model")
 
 
 def test_content_hash_of_fastapi_needs_no_gunicorn(project):
