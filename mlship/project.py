@@ -84,6 +84,24 @@ class Project:
             digest.update(os.fsencode(f"{name}\0{sha256_of(file)}{mode}\n"))
         return digest.hexdigest()
 
+    def require_links(self) -> None:
+        """Raise unless all links that are copied into the image lead somewhere there.
+
+        Raises:
+            ProjectError: one does not; the builder says so late, or not at all.
+        """
+        for name in ("requirements.lock", "slim.py", *self._copied()):
+            top = self.root / name
+            for each in (top, *sorted(top.rglob("*"))):
+                if "__pycache__" in each.parts or not each.is_symlink() or _stays(each, top):
+                    continue
+                raise ProjectError(
+                    f"{each} is a link, and the image would not have what it leads to",
+                    why=f"It leads to {each.readlink()}.",
+                    next="put the file itself there, or have a relative link to one in the same "
+                    f"folder; for a model too large for an image, see model.source in {FILE_NAME}",
+                )
+
     def require_model(self) -> None:
         """Raise unless the image would hold the model that it is labelled with.
 
@@ -94,15 +112,6 @@ class Project:
         path = self.root / model.file
         if model.source:
             return
-        folder = (self.root / "model").resolve()
-        for each in (path, *path.rglob("*")):
-            if each.is_symlink() and not each.resolve().is_relative_to(folder):
-                raise ProjectError(
-                    f"{each} is a link, and the image would not have what it leads to",
-                    why=f"It leads to {each.readlink()}.",
-                    next="put the file itself there; for one too large for an image, see "
-                    f"model.source in {FILE_NAME}",
-                )
         if not path.exists() or sha256_of(path) == model.sha256:
             return
         raise ProjectError(
@@ -153,6 +162,17 @@ class Project:
         if base and base != (self.config.base or self._own_base()):
             content = hashlib.sha256(f"{content}\0{base}".encode()).hexdigest()
         return f"{self.config.image}:{self.config.version}-{content[:8]}"
+
+
+def _stays(link: Path, top: Path) -> bool:
+    """Tell whether a link leads to what is copied together with it."""
+    found = Path(os.path.realpath(link))  # unlike resolve, takes links in a circle
+    return (
+        link != top
+        and not link.readlink().is_absolute()
+        and found.exists()
+        and found.is_relative_to(top.resolve())
+    )
 
 
 def find(start: Path) -> Project:

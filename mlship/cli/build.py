@@ -76,6 +76,7 @@ def build(
     from mlship.surroundings import look_around
 
     found = find(project)
+    found.require_links()
     found.require_model()
     wishes = building.Wishes(tag, push, platform, base, network, wheels, _pairs(build_arg or []))
     around = look_around(os.environ, project=found.root, pip_conf=pip_conf, ca_bundle=ca_bundle)

@@ -173,16 +173,45 @@ def test_what_a_link_leads_to_is_not_in_the_image(project, tmp_path):
 
 def test_a_model_that_is_elsewhere_is_refused(project, tmp_path):
     found = find(project)
-    found.require_model()
     model = project / "model" / "iris.onnx"
     model.rename(project / "model" / "other.onnx")
     model.symlink_to("other.onnx")
+    found.require_links()
     found.require_model()
     model.unlink()
     (project / "model" / "other.onnx").rename(tmp_path / "other.onnx")
     model.symlink_to(tmp_path / "other.onnx")
     with pytest.raises(ProjectError, match="would not have what it leads to"):
-        found.require_model()
+        found.require_links()
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("app/shared.py", "../../shared.py"),
+        ("app/shared", "../../shared"),
+        ("app/sub/data", "../../model"),
+        ("app/nothing.py", "missing.py"),
+        ("app/circle", "circle"),
+        ("model/other.onnx", "{project}/model/iris.onnx"),
+        ("model", "../models"),
+        ("gunicorn.conf.py", "../shared.py"),
+        ("requirements.lock", "../shared.py"),
+    ],
+)
+def test_a_link_that_leads_nowhere_in_the_image_is_refused(project, link, target):
+    for name in ("shared", "models", "iris/app/sub"):
+        (project.parent / name).mkdir()
+    (project.parent / "shared.py").touch()
+    path, found = project / link, find(project)
+    (project / "app" / "good").symlink_to("sub/../main.py")
+    found.require_links()
+    if path.exists():
+        path.rename(project / "aside")
+    path.symlink_to(target.format(project=project))
+    with pytest.raises(ProjectError, match="would not have what it leads to") as caught:
+        found.require_links()
+    assert caught.value.what.startswith(f"{path} is a link")
 
 
 def test_another_base_is_another_image(project):
