@@ -431,6 +431,13 @@ esac""")  # fmt: skip
     assert f"mlship deploy --image registry.example.com/team/iris@{digest}" in done.stderr
 
 
+def test_a_link_out_of_the_project_is_not_built(mlship, project):
+    (project / "app" / "shared.py").symlink_to("../../shared.py")
+    done = mlship("build", cwd=project)
+    link = f"{project}/app/shared.py"
+    assert_error(done, 3, f"{link} is a link, and the image would not have what it leads to")
+
+
 @pytest.mark.parametrize(
     ("argv", "then"),
     [
