@@ -90,16 +90,20 @@ class Project:
         Raises:
             ProjectError: one does not; the builder says so late, or not at all.
         """
-        for name in ("requirements.lock", "slim.py", *self._copied()):
-            top = self.root / name
+        tops = [self.root / name for name in ("requirements.lock", "slim.py", *self._copied())]
+        for top in tops:
             for each in (top, *sorted(top.rglob("*"))):
-                if "__pycache__" in each.parts or not each.is_symlink() or _stays(each, top):
+                # Code is compiled where the model is not yet.
+                there = [top] if each.suffix == ".py" else tops
+                if "__pycache__" in each.parts or not each.is_symlink():
+                    continue
+                if each != top and _stays(each, there):
                     continue
                 raise ProjectError(
                     f"{each} is a link, and the image would not have what it leads to",
                     why=f"It leads to {each.readlink()}.",
-                    next="put the file itself there, or have a relative link to one in the same "
-                    f"folder; for a model too large for an image, see model.source in {FILE_NAME}",
+                    next="put the file itself there, or have a relative link to one that is "
+                    f"copied too; for a model too large for an image, see model.source in {FILE_NAME}",
                 )
 
     def require_model(self) -> None:
@@ -164,15 +168,12 @@ class Project:
         return f"{self.config.image}:{self.config.version}-{content[:8]}"
 
 
-def _stays(link: Path, top: Path) -> bool:
-    """Tell whether a link leads to what is copied together with it."""
+def _stays(link: Path, tops: list[Path]) -> bool:
+    """Tell whether a link leads into what is copied with it, from there as from here."""
     found = Path(os.path.realpath(link))  # unlike resolve, takes links in a circle
-    return (
-        link != top
-        and not link.readlink().is_absolute()
-        and found.exists()
-        and found.is_relative_to(top.resolve())
-    )
+    if link.readlink().is_absolute() or not found.exists():
+        return False
+    return any(found.is_relative_to(top.resolve()) for top in tops)
 
 
 def find(start: Path) -> Project:

@@ -205,6 +205,7 @@ def test_a_link_that_leads_nowhere_in_the_image_is_refused(project, link, target
     (project.parent / "shared.py").touch()
     path, found = project / link, find(project)
     (project / "app" / "good").symlink_to("sub/../main.py")
+    (project / "app" / "weights").symlink_to("../model")
     found.require_links()
     if path.exists():
         path.rename(project / "aside")
