@@ -102,8 +102,8 @@ class Project:
                 raise ProjectError(
                     f"{each} is a link, and the image would not have what it leads to",
                     why=f"It leads to {each.readlink()}.",
-                    next="put the file itself there, or have a relative link to one that is "
-                    f"copied too; for a model too large for an image, see model.source in {FILE_NAME}",
+                    next="put the file itself there, or have a relative link to one that is copied "
+                    f"too; for a model too large for an image, see model.source in {FILE_NAME}",
                 )
 
     def require_model(self) -> None:

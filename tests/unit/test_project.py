@@ -190,7 +190,7 @@ def test_a_model_that_is_elsewhere_is_refused(project, tmp_path):
     [
         ("app/shared.py", "../../shared.py"),
         ("app/shared", "../../shared"),
-        ("app/sub/data", "../../model"),
+        ("app/sub/data", "../../mlship.yaml"),
         ("app/nothing.py", "missing.py"),
         ("app/circle", "circle"),
         ("model/other.onnx", "{project}/model/iris.onnx"),
