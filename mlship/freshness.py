@@ -15,7 +15,7 @@ from mlship import lockfile, pyproject
 from mlship.commands.uv import DEV_LOCK, LOCK
 from mlship.lockfile import Lock, Pin, canonical
 from mlship.pyproject import Asked
-from mlship.target import applies, variables
+from mlship.target import applies, holds, variables
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -92,7 +92,7 @@ def _reasons(lock: Lock, wanted: Iterable[Requirement], python: str) -> Iterator
     environment = variables(python)
     here = [pin for pin in lock.pins if applies(pin, environment)]
     for requirement in wanted:
-        if requirement.marker and not requirement.marker.evaluate(environment):
+        if requirement.marker and not holds(requirement.marker, environment):
             continue
         pins = [pin for pin in here if pin.name == canonical(requirement.name)]
         if not pins:

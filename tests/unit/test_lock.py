@@ -158,6 +158,11 @@ def test_a_marker_that_is_not_for_the_image_asks_for_nothing(by_hand):
     assert lock.stale(by_hand, "3.12") == ["numpy>=2.5 is asked for, 2.4.6 is pinned"]
 
 
+def test_a_marker_that_compares_what_can_not_be_compared_asks_for_it(by_hand):
+    edit(by_hand / "pyproject.toml", "numpy>=1.26", "numpy>=1.26\", \"x; os_name ~= 'a'")
+    assert lock.stale(by_hand, "3.12")[0].endswith("is asked for, and not pinned")
+
+
 def test_a_hand_edited_lock_is_held_against_its_content(made):
     path = made / uv.LOCK
     edit(path, "flask==3.1", "flask==2.9")
