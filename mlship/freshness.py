@@ -37,6 +37,8 @@ def stale(root: Path, python: str, name: str) -> list[str]:
     lock = read(root, name)
     if lock.conflicts:
         return [f"{name} has the conflict marks of a merge"]
+    if not _is_text(root / name):  # pip in the image could not read it
+        return [f"{name} is not in UTF-8"]
     same = lock.is_as_made and lock.asked == digest(asked, python, name)
     if name == LOCK:
         if same:
@@ -58,6 +60,14 @@ def read(root: Path, name: str) -> Lock:
     """Return a lock of the project; an empty one where it is missing."""
     path = root / name
     return lockfile.parse(path.read_text("utf-8", "replace") if path.is_file() else "")
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def digest(asked: Asked, python: str, name: str) -> str:

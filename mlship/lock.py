@@ -160,13 +160,9 @@ def _make_readable(project: Path) -> None:
         content = _bytes(project / name)
         if content is None:
             continue
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            (project / name).unlink()
-            continue
-        if (merged := lockfile.parse(text)).conflicts:
-            ownership.replace_text(project / name, lockfile.versions_alone(merged))
+        text = content.decode(errors="replace")
+        if (found := lockfile.parse(text)).conflicts or text.encode() != content:
+            ownership.replace_text(project / name, lockfile.versions_alone(found))
 
 
 def _require_settings(said: list[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlship import freshness, lock, lockfile, ownership, pyproject
+from mlship import building, freshness, lock, lockfile, ownership, pyproject
 from mlship.commands import uv
 from mlship.errors import ProjectError, ToolFailed, UsageError
 from mlship.project import find
@@ -203,9 +203,24 @@ def test_a_lock_with_the_marks_of_a_merge_is_stale_and_locked_again(made, where)
 
 def test_a_lock_that_is_no_text_is_stale_and_locked_again(made):
     (made / uv.LOCK).write_bytes(b"\xff\xfe\x00")
-    assert "numpy>=1.26 is asked for, and not pinned" in lock.stale(made, "3.12")
+    assert "requirements.lock is not in UTF-8" in lock.stale(made, "3.12")
     lock.lock(made, "3.12", Uv())
     assert lock.stale(made, "3.12") == []
+
+
+def test_pins_beside_a_comment_of_another_encoding_stay(made):
+    path, seen = made / uv.LOCK, []
+    path.write_bytes(path.read_bytes() + "# für uns\n".encode("latin-1"))
+    assert lock.stale(made, "3.12") == ["requirements.lock is not in UTF-8"]
+    assert len(building.read_lock(find(made)).pins) == 5
+
+    class Reading(Uv):
+        def stream(self, command, on_line):
+            seen.append(path.read_text())
+            return super().stream(command, on_line)
+
+    lock.lock(made, "3.12", Reading())
+    assert "flask==3.1\n" in seen[0] and lock.stale(made, "3.12") == []
 
 
 @pytest.mark.parametrize(
