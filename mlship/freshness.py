@@ -73,7 +73,10 @@ def _is_text(path: Path) -> bool:
 def digest(asked: Asked, python: str, name: str) -> str:
     """Return a hex sha256 of what a lock is made from; spaces, order and comments don't matter."""
     wanted = asked.runtime if name == LOCK else (*asked.runtime, *asked.dev)
-    return lockfile.digest([*(_text(each) for each in wanted), {"python": python}, asked.settings])
+    extras = [{"extras": asked.extras}] if asked.extras else []
+    return lockfile.digest(
+        [*(_text(each) for each in wanted), {"python": python}, asked.settings, *extras]
+    )
 
 
 def _text(requirement: Requirement) -> str:

@@ -126,7 +126,7 @@ def lock(
     runner = for_uv(runner, project)
     program, moving = uv.program(), uv.upgrades(upgrade=upgrade, packages=packages)
     commands = (uv.lock(program, project, python, moving),
-                uv.lock_dev(program, project, python, moving))  # fmt: skip
+                uv.lock_dev(program, project, python, moving, group=asked.has_dev))  # fmt: skip
     try:
         if not runner.dry_run:
             _make_readable(project)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlship.errors import ProjectError
+from mlship.lockfile import canonical
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -24,12 +25,16 @@ class Asked:
         dev: what tests and checks need besides.
         python: of which Python the project is (``requires-python``); empty for any.
         settings: what else decides uv's choice: indexes, overrides, sources ([tool.uv]).
+        extras: the optional dependencies, where the settings have uv take some of them.
+        has_dev: whether there is a group ``dev``, which may be empty.
     """
 
     runtime: tuple[Requirement, ...]
     dev: tuple[Requirement, ...]
     settings: dict[str, Any]
     python: str = ""
+    extras: dict[str, Any] = field(default_factory=dict)
+    has_dev: bool = False
 
     def is_for(self, python: str) -> bool:
         """Tell whether some release of a Python, such as ``3.11``, is asked for."""
@@ -46,7 +51,7 @@ def read(root: Path) -> Asked | None:
     """Return what the project at ``root`` asks for; None when it has no pyproject.toml.
 
     Raises:
-        ProjectError: the file is no TOML, or one of its requirements is none.
+        ProjectError: the file is no TOML, one of its requirements is none, or they stand elsewhere.
     """
     path = root / FILE_NAME
     try:
@@ -59,18 +64,36 @@ def read(root: Path) -> Asked | None:
             why=str(error),
             next=f"correct {FILE_NAME}, then mlship lock",
         ) from None
-    groups, project = _table(values, "dependency-groups"), _table(values, "project")
+    project = _table(values, "project")
+    _require_static(path, project)
+    # Names of groups compare as those of packages do (PEP 735).
+    groups = {canonical(n): group for n, group in _table(values, "dependency-groups").items()}
+    settings = _table(_table(values, "tool"), "uv")
+    pip = _table(settings, "pip")
+    takes_extras = pip.get("extra") or pip.get("all-extras")
     return Asked(
         _requirements(path, project.get("dependencies")),
         _requirements(path, _group(groups, "dev", ())),
-        _table(_table(values, "tool"), "uv"),
+        settings,
         str(project.get("requires-python") or ""),
+        _table(project, "optional-dependencies") if takes_extras else {},
+        "dev" in groups,
     )
 
 
 def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
     found = values.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _require_static(path: Path, project: dict[str, Any]) -> None:
+    dynamic = project.get("dynamic")
+    if isinstance(dynamic, list) and "dependencies" in dynamic:
+        raise ProjectError(
+            f"{path} leaves its dependencies to its build backend (dynamic)",
+            why="What stands in another file makes no lock stale.",
+            next="write them under [project], as dependencies, then mlship lock",
+        )
 
 
 def _group(groups: dict[str, Any], name: str, seen: tuple[str, ...]) -> list[Any]:
@@ -80,7 +103,8 @@ def _group(groups: dict[str, Any], name: str, seen: tuple[str, ...]) -> list[Any
     # What is no list is no group; _requirements names it.
     for entry in entries if isinstance(entries, list) else [entries]:
         if isinstance(entry, dict):
-            found += _group(groups, str(entry.get("include-group", "")), (*seen, name))
+            included = canonical(str(entry.get("include-group", "")))
+            found += _group(groups, included, (*seen, name))
         else:
             found.append(entry)
     return found

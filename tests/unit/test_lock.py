@@ -144,6 +144,37 @@ def test_what_the_pins_do_not_show_is_seen_by_the_digest(made, change):
     assert lock.stale(made, "3.12") == [], "by hand, what fits is right"
 
 
+def test_optional_dependencies_count_where_uv_takes_them(made):
+    path = made / "pyproject.toml"
+    path.write_text(path.read_text() + '[project.optional-dependencies]\ngpu = ["a"]\n')
+    assert lock.stale(made, "3.12") == []
+    for settings in ('extra = ["gpu"]', "all-extras = true"):
+        path.write_text(path.read_text() + f"[tool.uv.pip]\n{settings}\n")
+        lock.lock(made, "3.12", Uv())
+        assert lock.stale(made, "3.12") == []
+        edit(path, '["a"]', '["a<2"]')
+        assert "has changed since" in lock.stale(made, "3.12")[0]
+        edit(path, f"[tool.uv.pip]\n{settings}\n", "")
+        edit(path, '["a<2"]', '["a"]')
+
+
+def test_names_of_groups_compare_as_those_of_packages(made):
+    path = made / "pyproject.toml"
+    edit(path, 'include-group = "types"', 'include-group = "t-y.pes"')
+    edit(path, "types =", "T_Y_pes =")
+    edit(path, "dev =", "Dev =")
+    assert lock.stale(made, "3.12") == []
+    edit(path, '["mypy"]', '["mypy>2"]')
+    assert "mypy>2 is asked for, 1.18 is pinned" in lock.stale(made, "3.12")
+
+
+def test_without_a_group_dev_uv_is_not_asked_for_it(project):
+    """uv itself, which refuses a group that is not there."""
+    (project / "pyproject.toml").write_text('[project]\nname = "iris"\nversion = "1"\n')
+    lock.lock(project, "3.11", Runner(env={"UV_OFFLINE": "1"}))
+    assert lock.stale(project, "3.11") == []
+
+
 def test_another_python_makes_it_stale(made):
     assert lock.stale(made, "3.13")
     assert lock.stale(made, "3.12") == []
@@ -282,6 +313,7 @@ def test_without_pyproject_a_lock_is_its_owners_matter(by_hand):
         ('[project]\ndependencies=["a b"]', "'a b'"),
         ('[project]\ndependencies="numpy"', "dependencies that are no list"),
         ("[dependency-groups]\ndev=3", "asks for 3, which is no requirement"),
+        ('[project]\ndynamic=["version", "dependencies"]', "leaves its dependencies to its build"),
     ],
 )
 def test_a_broken_pyproject_is_named(project, text, said):
