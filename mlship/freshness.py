@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlship import lockfile, pyproject
 from mlship.commands.uv import DEV_LOCK, LOCK
+from mlship.indexes import shown_within
 from mlship.lockfile import Lock, Pin, canonical
 from mlship.pyproject import Asked
 from mlship.target import applies, holds, variables
@@ -34,6 +35,10 @@ def stale(root: Path, python: str, name: str) -> list[str]:
         return [f"{name} is missing"]
     if asked is None:
         return []
+    return [shown_within(reason) for reason in _stale(root, python, name, asked)]
+
+
+def _stale(root: Path, python: str, name: str, asked: Asked) -> list[str]:
     lock = read(root, name)
     if lock.conflicts:
         return [f"{name} has the conflict marks of a merge"]

@@ -23,6 +23,8 @@ _ADDRESSES = ("index-url", "extra-index-url", "find-links")
 _KEYS = (*_ADDRESSES, "trusted-host", "proxy")
 _READ = (*_KEYS, "cert")
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1|\[::1\]|.*\.localhost", re.I)
+# Its user, password and query are no groups.
+_ADDRESS = re.compile(r"(://)(?:[^\s/]*@)?([^\s?#]*)(?:\?[^\s#]*)?")
 _TOKEN = 8  # characters; fewer are a name
 
 
@@ -289,6 +291,11 @@ def shown(address: str) -> str:
     """Return an address without its credentials."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def shown_within(text: str) -> str:
+    """Return a text, of which parts may be addresses, without their credentials."""
+    return _ADDRESS.sub(r"\1\2", text)
 
 
 def is_loopback(address: str) -> bool:

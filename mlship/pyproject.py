@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlship.errors import ProjectError
+from mlship.indexes import shown_within
 from mlship.lockfile import canonical
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _requirements(path: Path, texts: Any) -> tuple[Requirement, ...]:
     if not isinstance(texts, list | None):
         raise ProjectError(
             f"{path} has dependencies that are no list",
-            why=f"dependencies = {texts!r}",
+            why=shown_within(f"dependencies = {texts!r}"),
             next='write them like dependencies = ["numpy>=1.26"], then mlship lock',
         )
     found = []
@@ -125,8 +126,8 @@ def _requirements(path: Path, texts: Any) -> tuple[Requirement, ...]:
             found.append(Requirement(text))
         except (InvalidRequirement, TypeError) as error:
             raise ProjectError(
-                f"{path} asks for {text!r}, which is no requirement",
-                why=str(error).splitlines()[0],
+                shown_within(f"{path} asks for {text!r}, which is no requirement"),
+                why=shown_within(str(error).splitlines()[0]),
                 next='write it like "numpy>=1.26", then mlship lock',
             ) from None
     return tuple(found)

@@ -180,6 +180,10 @@ def test_an_address_that_is_none_is_not_quoted(home, name):
 def test_shown_without_credentials():
     assert indexes.shown(URL) == "https://pypi.example.com/simple"
     assert indexes.shown("https://h.example.com/x?token=1") == "https://h.example.com/x"
+    said = f"a @ {URL}#sha256=0, git+file:///own@1 and https://u:p@[bad/x?t=1 ; m"
+    assert indexes.shown_within(said) == (
+        "a @ https://pypi.example.com/simple#sha256=0, git+file:///own@1 and https://[bad/x ; m"
+    )
 
 
 @pytest.mark.parametrize(

@@ -441,6 +441,33 @@ def test_what_moved_is_told_where_all_is_new(made, monkeypatch):
     assert "Locked 5 libraries for the image, 2 more for its tests" in shown.get()
 
 
+def test_no_password_of_an_address_is_shown(made, monkeypatch):
+    from typer.testing import CliRunner
+
+    from mlship.cli import app, console
+
+    monkeypatch.setattr(console, "out", console.out)  # --json exchanges it
+    monkeypatch.setattr(console, "_owes_json", False)
+    monkeypatch.chdir(made)
+    url = "https://ann:S3cret@h.example.com/own-1-py3-none-any.whl"
+    own = pin("own", "1").replace("own==1", f"own @ {url}")
+    edit(made / "pyproject.toml", "numpy>=1.26", f'numpy>=1.26", "own @ {url}')
+    (reason, *_) = lock.stale(made, "3.12")
+    assert reason == f"own @ {url.replace('ann:S3cret@', '')} is asked for, and not pinned"
+    monkeypatch.setattr(console, "runner", lambda **_: Uv(runtime=RUNTIME + own,
+                                                          dev=RUNTIME + own + TESTS))  # fmt: skip
+    done = CliRunner().invoke(app, ["lock", "--json"])
+    assert "h.example.com/own-1" in done.stdout and "S3cret" not in done.stdout
+    edit(made / "pyproject.toml", "own-1", "own-2")
+    assert "S3cret" not in str(lock.stale(made, "3.12"))
+    git = lockfile.parse("-e git+https://ann:S3cret@h.example.com/own\n")
+    assert lockfile.elsewhere(git) == ["-e git+https://h.example.com/own"]
+    edit(made / "pyproject.toml", "own @ ", "own of ")
+    with pytest.raises(ProjectError) as caught:
+        lock.stale(made, "3.12")
+    assert "h.example.com" in caught.value.what and "S3cret" not in caught.value.what
+
+
 def test_check_and_json(made, monkeypatch):
     from typer.testing import CliRunner
 
