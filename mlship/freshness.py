@@ -55,9 +55,8 @@ def _stale(root: Path, python: str, name: str, asked: Asked) -> list[str]:
             return reasons
         reasons += _reasons(lock, (*asked.runtime, *asked.dev), python)
     if lock.is_as_made and not reasons:
-        return [
-            f"{pyproject.FILE_NAME} or the Python of mlship.yaml has changed since {name} was made"
-        ]
+        places = f"{pyproject.FILE_NAME}, {pyproject.UV_FILE} or the Python of mlship.yaml"
+        return [f"{places} has changed since {name} was made"]
     return reasons
 
 
@@ -78,10 +77,11 @@ def _is_text(path: Path) -> bool:
 def digest(asked: Asked, python: str, name: str) -> str:
     """Return a hex sha256 of what a lock is made from; spaces, order and comments don't matter."""
     wanted = asked.runtime if name == LOCK else (*asked.runtime, *asked.dev)
-    extras = [{"extras": asked.extras}] if asked.extras else []
-    return lockfile.digest(
-        [*(_text(each) for each in wanted), {"python": python}, asked.settings, *extras]
-    )
+    more = {"extras": asked.extras or None, "uv.toml": asked.uv_toml}
+    return lockfile.digest([
+        *(_text(each) for each in wanted), {"python": python}, asked.settings,
+        *({key: value} for key, value in more.items() if value is not None),
+    ])  # fmt: skip
 
 
 def _text(requirement: Requirement) -> str:

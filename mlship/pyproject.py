@@ -14,7 +14,7 @@ from mlship.lockfile import canonical
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-FILE_NAME = "pyproject.toml"
+FILE_NAME, UV_FILE = "pyproject.toml", "uv.toml"
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Asked:
         settings: what else decides uv's choice: indexes, overrides, sources ([tool.uv]).
         extras: the optional dependencies, where the settings have uv take some of them.
         has_dev: whether there is a group ``dev``, which may be empty.
+        uv_toml: what stands in uv.toml, which uv reads in place of [tool.uv]; None without one.
     """
 
     runtime: tuple[Requirement, ...]
@@ -36,6 +37,7 @@ class Asked:
     python: str = ""
     extras: dict[str, Any] = field(default_factory=dict)
     has_dev: bool = False
+    uv_toml: dict[str, Any] | None = None
 
     def is_for(self, python: str) -> bool:
         """Tell whether some release of a Python, such as ``3.11``, is asked for."""
@@ -69,8 +71,8 @@ def read(root: Path) -> Asked | None:
     _require_static(path, project)
     # Names of groups compare as those of packages do (PEP 735).
     groups = {canonical(n): group for n, group in _table(values, "dependency-groups").items()}
-    settings = _table(_table(values, "tool"), "uv")
-    pip = _table(settings, "pip")
+    settings, uv_toml = _table(_table(values, "tool"), "uv"), toml_of(root / UV_FILE)
+    pip = _table(settings if uv_toml is None else uv_toml, "pip")
     takes_extras = pip.get("extra") or pip.get("all-extras")
     return Asked(
         _requirements(path, project.get("dependencies")),
@@ -79,7 +81,24 @@ def read(root: Path) -> Asked | None:
         str(project.get("requires-python") or ""),
         _table(project, "optional-dependencies") if takes_extras else {},
         "dev" in groups,
+        uv_toml,
     )
+
+
+def uv_settings(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return the file of a folder that uv takes its settings from, and these; None for none."""
+    if (settings := toml_of(folder / UV_FILE)) is not None:
+        return folder / UV_FILE, settings
+    tool = _table(toml_of(folder / FILE_NAME) or {}, "tool")
+    return (folder / FILE_NAME, _table(tool, "uv")) if "uv" in tool else None
+
+
+def toml_of(path: Path) -> dict[str, Any] | None:
+    """Return what a file holds; None where there is none, or uv will say what is wrong with it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return None
 
 
 def _table(values: dict[str, Any], name: str) -> dict[str, Any]:
