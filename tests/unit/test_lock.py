@@ -175,6 +175,17 @@ def test_without_a_group_dev_uv_is_not_asked_for_it(project):
     assert lock.stale(project, "3.11") == []
 
 
+def test_a_uv_toml_in_place_of_the_settings_in_pyproject_counts(made):
+    path = made / "uv.toml"
+    for text in ("", 'prerelease = "allow"\n', 'prerelease = "if-necessary"\n'):
+        path.write_text(text)
+        assert "uv.toml or the Python" in lock.stale(made, "3.12")[0]
+        lock.lock(made, "3.12", Uv())
+        assert lock.stale(made, "3.12") == []
+    path.unlink()
+    assert lock.stale(made, "3.12")
+
+
 def test_another_python_makes_it_stale(made):
     assert lock.stale(made, "3.13")
     assert lock.stale(made, "3.12") == []
@@ -466,6 +477,17 @@ def test_no_password_of_an_address_is_shown(made, monkeypatch):
     with pytest.raises(ProjectError) as caught:
         lock.stale(made, "3.12")
     assert "h.example.com" in caught.value.what and "S3cret" not in caught.value.what
+
+
+def test_no_password_that_uv_prints_is_shown(made, monkeypatch, tmp_path):
+    from tests.unit.conftest import write_program
+
+    program = write_program(tmp_path / "uv", 'echo "no way to $HTTPS_PROXY"; exit 1')
+    monkeypatch.setattr(uv, "program", lambda: program)
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:S3cret#Pw@proxy.example.com:3128")
+    with pytest.raises(ToolFailed) as caught:
+        lock.lock(made, "3.12", Runner())
+    assert caught.value.why == "no way to http://ann:****@proxy.example.com:3128"
 
 
 def test_check_and_json(made, monkeypatch):
