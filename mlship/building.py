@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlship import emulation, indexes, lockfile, pushed, revision, target, wheelhouse
+from mlship import emulation, freshness, indexes, lockfile, pushed, revision, target, wheelhouse
 from mlship.commands import docker, uv
 from mlship.engine import Engine
 from mlship.errors import UsageError
@@ -174,8 +174,7 @@ def targets(project: Project, platforms: tuple[str, ...]) -> list[Target]:
 
 def read_lock(project: Project) -> lockfile.Lock:
     """Return the lock that the image is made from; an empty one where there is none yet."""
-    path = project.root / uv.LOCK
-    return lockfile.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
+    return freshness.read(project.root, uv.LOCK)
 
 
 def _check_platforms(platforms: tuple[str, ...], engine: Engine, *, push: bool) -> None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from mlship import lockfile, pyproject
 from mlship.commands.uv import DEV_LOCK, LOCK
+from mlship.indexes import shown_within
 from mlship.lockfile import Lock, Pin, canonical
 from mlship.pyproject import Asked
-from mlship.target import applies, variables
+from mlship.target import applies, holds, variables
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -34,9 +35,15 @@ def stale(root: Path, python: str, name: str) -> list[str]:
         return [f"{name} is missing"]
     if asked is None:
         return []
+    return [shown_within(reason) for reason in _stale(root, python, name, asked)]
+
+
+def _stale(root: Path, python: str, name: str, asked: Asked) -> list[str]:
     lock = read(root, name)
     if lock.conflicts:
         return [f"{name} has the conflict marks of a merge"]
+    if not _is_text(root / name):  # pip in the image could not read it
+        return [f"{name} is not in UTF-8"]
     same = lock.is_as_made and lock.asked == digest(asked, python, name)
     if name == LOCK:
         if same:
@@ -48,9 +55,8 @@ def stale(root: Path, python: str, name: str) -> list[str]:
             return reasons
         reasons += _reasons(lock, (*asked.runtime, *asked.dev), python)
     if lock.is_as_made and not reasons:
-        return [
-            f"{pyproject.FILE_NAME} or the Python of mlship.yaml has changed since {name} was made"
-        ]
+        places = f"{pyproject.FILE_NAME}, {pyproject.UV_FILE} or the Python of mlship.yaml"
+        return [f"{places} has changed since {name} was made"]
     return reasons
 
 
@@ -60,10 +66,22 @@ def read(root: Path, name: str) -> Lock:
     return lockfile.parse(path.read_text("utf-8", "replace") if path.is_file() else "")
 
 
+def _is_text(path: Path) -> bool:
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def digest(asked: Asked, python: str, name: str) -> str:
     """Return a hex sha256 of what a lock is made from; spaces, order and comments don't matter."""
     wanted = asked.runtime if name == LOCK else (*asked.runtime, *asked.dev)
-    return lockfile.digest([*(_text(each) for each in wanted), {"python": python}, asked.settings])
+    more = {"extras": asked.extras or None, "uv.toml": asked.uv_toml}
+    return lockfile.digest([
+        *(_text(each) for each in wanted), {"python": python}, asked.settings,
+        *({key: value} for key, value in more.items() if value is not None),
+    ])  # fmt: skip
 
 
 def _text(requirement: Requirement) -> str:
@@ -92,7 +110,7 @@ def _reasons(lock: Lock, wanted: Iterable[Requirement], python: str) -> Iterator
     environment = variables(python)
     here = [pin for pin in lock.pins if applies(pin, environment)]
     for requirement in wanted:
-        if requirement.marker and not requirement.marker.evaluate(environment):
+        if requirement.marker and not holds(requirement.marker, environment):
             continue
         pins = [pin for pin in here if pin.name == canonical(requirement.name)]
         if not pins:

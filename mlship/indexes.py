@@ -1,29 +1,28 @@
 """The package index that this machine installs from, told to a build and to uv.
 
-Read as pip reads its configuration (https://pip.pypa.io/en/stable/topics/configuration/), else
-from uv's variables. What lies on this machine's disk is left out: a build can't reach it, so a
-lock must not count on it.
+pip's own configuration says it, and uv's variables do in addition. What lies on this machine's disk
+is left out: a build can't reach it, so a lock must not count on it.
 """
 
 from __future__ import annotations
 
-import configparser
 import netrc
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from mlship import network, pipconf
 from mlship.errors import UsageError
+from mlship.pipconf import ADDRESSES, KEYS, variable
 
-_ADDRESSES = ("index-url", "extra-index-url", "find-links")
-# What pip is told in the build; the file of certificates goes there as a secret of its own.
-_KEYS = (*_ADDRESSES, "trusted-host", "proxy")
-_READ = (*_KEYS, "cert")
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1|\[::1\]|.*\.localhost", re.I)
-_TOKEN = 8  # characters; fewer are a name
+# Its user, password and query are no groups.
+_ADDRESS = re.compile(r"(://)(?:[^\s/]*@)?([^\s?#]*)(?:\?[^\s#]*)?")
+_UV_URL = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
+_UV_EXTRA = ("UV_INDEX", "UV_EXTRA_INDEX_URL")
+_EMPTY = "file:///nowhere"
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Index:
         proxy: to go through instead of the environment's.
         cert: the file of certificates to trust.
         origin: what said so, to tell a person.
+        no_index: that only ``links`` are asked; there is no ``url`` and no ``extra`` then.
     """
 
     url: str = ""
@@ -47,6 +47,7 @@ class Index:
     origin: str = ""
     proxy: str = ""
     cert: str = ""
+    no_index: bool = False
 
     def __bool__(self) -> bool:
         """Return whether anything was configured that pip has to be told."""
@@ -54,8 +55,9 @@ class Index:
 
     @property
     def _values(self) -> tuple[tuple[str, ...], ...]:
-        """Return the values of ``_KEYS``."""
-        return (self.url,), self.extra, self.links, self.trusted, (self.proxy,)
+        """Return the values of ``KEYS``."""
+        none = ("true",) if self.no_index else ()
+        return (self.url,), self.extra, self.links, none, self.trusted, (self.proxy,)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -64,42 +66,53 @@ class Index:
 
     def pip_conf(self) -> str:
         """Return this as a pip.conf."""
-        values = zip(_KEYS, self._values, strict=True)
+        values = zip(KEYS, self._values, strict=True)
         lines = [f"{key} = {' '.join(each)}" for key, each in values if any(each)]
         return "\n".join(["[global]", *lines, ""])
 
     @property
     def passwords(self) -> tuple[str, ...]:
         """Return what is secret in the addresses, as written there and as meant."""
-        proxy = self.proxy if "//" in self.proxy else f"//{self.proxy}"
-        parts = [urlsplit(each) for each in (*self.addresses, proxy)]
+        parts = [urlsplit(each) for each in self.addresses]
         # Some registries take a token as the user, without a password or with an empty one, and
         # some after the question mark. A short user is a name, its password in a keyring.
-        found = [secret for each in parts for secret in (each.password or _token(each), each.query)]
-        return tuple(
-            dict.fromkeys(form for each in found if each for form in (each, unquote(each)))
-        )
+        found = [
+            secret for each in parts
+            for secret in (each.password or network.token(each.username or ""), each.query)
+        ]  # fmt: skip
+        forms = (form for each in found if each for form in (each, unquote(each)))
+        return tuple(dict.fromkeys((*forms, *network.passwords([self.proxy]))))
 
-    def pip_environment(self) -> dict[str, str]:
-        """Return the variables that make pip use this, over its files."""
-        values = zip(_KEYS, self._values, strict=True)
-        return {_variable(key): " ".join(each) for key, each in values if any(each)}
+    def pip_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables that make pip use this over its files, and its folders of links."""
+        values = zip(KEYS, self._values, strict=True)
+        found = {variable(key): " ".join(each) for key, each in values if any(each)}
+        if folders := environ.get("PIP_FIND_LINKS") if self.links else None:
+            own = [each for each in folders.split() if not any(_addresses(each, environ))]
+            found["PIP_FIND_LINKS"] = " ".join([*own, *self.links])
+        return found
 
     def uv_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables that make uv use this; none where uv was told otherwise.
+        """Return the variables that make uv use this, and what its own variables name too.
 
         See https://docs.astral.sh/uv/reference/environment/.
         """
-        proxy = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), self.proxy) if self.proxy else {}
-        if any(environ.get(name) for name in _UV_URL + _UV_EXTRA):
-            return proxy
+
+        def added(name: str, values: tuple[str, ...], by: str = " ") -> str:
+            own = environ.get(name)
+            return by.join([own, *values] if own and values else values)
+
         values = {
             "UV_DEFAULT_INDEX": self.url,
-            "UV_INDEX": " ".join(self.extra),
-            "UV_FIND_LINKS": ",".join(self.links),
-            "UV_INSECURE_HOST": " ".join(self.trusted),
+            "UV_INDEX": added("UV_INDEX", self.extra),
+            "UV_FIND_LINKS": added("UV_FIND_LINKS", self.links, ","),
+            "UV_INSECURE_HOST": added("UV_INSECURE_HOST", self.trusted),
         }
-        return {name: value for name, value in values.items() if value} | proxy
+        found = {name: value for name, value in values.items() if value}
+        if self.no_index:  # uv has no variable for it
+            found |= {"UV_DEFAULT_INDEX": _EMPTY, **dict.fromkeys(_UV_EXTRA, "")}
+        proxy = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), self.proxy) if self.proxy else {}
+        return found | proxy
 
 
 def from_file(path: Path, environ: Mapping[str, str]) -> Index:
@@ -110,7 +123,7 @@ def from_file(path: Path, environ: Mapping[str, str]) -> Index:
     """
     if not path.is_file():
         raise UsageError(f"{path} is no file", next="--pip-conf FILE with index-url in [global]")
-    index = of_values(_read(path), environ, str(path))
+    index = of_values(pipconf.read(path), environ, str(path))
     if not index:
         raise UsageError(
             f"{path} names no package index that a build can reach",
@@ -121,30 +134,43 @@ def from_file(path: Path, environ: Mapping[str, str]) -> Index:
 
 
 def from_environment(environ: Mapping[str, str]) -> Index:
-    """Return the index that pip would use here, else the one that uv would; empty for neither.
+    """Return the index that pip would use here, with what uv's variables name; empty for neither.
 
     Raises:
         UsageError: a pip.conf can't be read.
     """
-    values: dict[str, str] = {}
-    origins: dict[str, str] = {}
-    for path in _files(environ):
-        found = _read(path)
-        values |= found
-        origins |= dict.fromkeys(found, str(path))
-    for key in _READ:
-        if environ.get(name := _variable(key)):
-            values[key], origins[key] = environ[name], name
+    return joined(of_pip(environ), of_uv(environ))
+
+
+def of_pip(environ: Mapping[str, str]) -> Index:
+    """Return the index that pip would use here; an empty one for the public one.
+
+    Raises:
+        UsageError: a pip.conf can't be read.
+    """
+    values, origins = pipconf.values(environ)
     # The first of them that a build can reach names the origin.
-    reached = (key for key in _ADDRESSES if any(_addresses(values.get(key, ""), environ)))
-    index = of_values(values, environ, origins.get(next(reached, ""), ""))
-    if index.addresses:
-        return index
-    return replace(_of_uv(environ) or index, proxy=index.proxy, cert=index.cert)
+    reached = (key for key in ADDRESSES if any(_addresses(values.get(key, ""), environ)))
+    return of_values(values, environ, origins.get(next(reached, ""), ""))
+
+
+def of_uv(environ: Mapping[str, str]) -> Index:
+    """Return what uv's variables name."""
+    names = (*_UV_URL, *_UV_EXTRA, "UV_FIND_LINKS")
+    values = {
+        "index-url": next((environ[name] for name in _UV_URL if environ.get(name)), ""),
+        "extra-index-url": " ".join(environ.get(name, "") for name in _UV_EXTRA),
+        "find-links": environ.get("UV_FIND_LINKS", "").replace(",", " "),
+        "trusted-host": environ.get("UV_INSECURE_HOST", "").replace(",", " "),
+    }
+    return of_values(values, environ, next((name for name in names if environ.get(name)), ""))
 
 
 def joined(first: Index, more: Index) -> Index:
     """Return both; of two main indexes the first counts, as uv's variables do over its settings."""
+    none = first.no_index or more.no_index
+    if none:
+        first, more = (replace(each, url="", extra=()) for each in (first, more))
     new = more if not first.url else replace(more, url="")
     return replace(
         first,
@@ -153,21 +179,8 @@ def joined(first: Index, more: Index) -> Index:
         links=tuple(dict.fromkeys((*first.links, *more.links))),
         trusted=tuple(dict.fromkeys((*first.trusted, *more.trusted))),
         origin=", ".join(each.origin for each in (first, new) if each.addresses and each.origin),
+        no_index=none,
     )
-
-
-_UV_URL = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
-_UV_EXTRA = ("UV_INDEX", "UV_EXTRA_INDEX_URL")
-
-
-def _of_uv(environ: Mapping[str, str]) -> Index:
-    set_ = [name for name in _UV_URL + _UV_EXTRA if environ.get(name)]
-    values = {
-        "index-url": next((environ[name] for name in _UV_URL if environ.get(name)), ""),
-        "extra-index-url": " ".join(environ.get(name, "") for name in _UV_EXTRA),
-        "trusted-host": environ.get("UV_INSECURE_HOST", "").replace(",", " "),
-    }
-    return of_values(values, environ, set_[0] if set_ else "")
 
 
 def of_values(values: Mapping[str, str], environ: Mapping[str, str], origin: str) -> Index:
@@ -176,16 +189,18 @@ def of_values(values: Mapping[str, str], environ: Mapping[str, str], origin: str
     Raises:
         UsageError: an address can't be read.
     """
-    addresses = {key: tuple(_addresses(values.get(key, ""), environ)) for key in _ADDRESSES}
-    urls = addresses["index-url"]
+    addresses = {key: tuple(_addresses(values.get(key, ""), environ)) for key in ADDRESSES}
+    none = values.get("no-index", "").strip().lower() in ("1", "y", "yes", "t", "true", "on")
+    urls = addresses["index-url"] if not none else ()
     index = Index(
         url=urls[0] if urls else "",
-        extra=addresses["extra-index-url"],
+        extra=addresses["extra-index-url"] if not none else (),
         links=addresses["find-links"],
         trusted=tuple(values.get("trusted-host", "").split()),
         origin=origin,
         proxy=_checked(values.get("proxy", "").strip()),
         cert=values.get("cert", "").strip(),
+        no_index=none,
     )
     return index if index else Index(cert=index.cert)
 
@@ -234,61 +249,15 @@ def _with_credentials(url: str, name: str, environ: Mapping[str, str]) -> str:
     return urlunsplit(parts._replace(netloc=f"{secret}@{parts.netloc}"))
 
 
-def _files(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the files that pip reads, the one that counts most last."""
-    chosen = environ.get("PIP_CONFIG_FILE")
-    if chosen == os.devnull:
-        return
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "/nowhere")
-    folders = environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)
-    yield from (Path(folder) / "pip" / "pip.conf" for folder in reversed(folders) if folder)
-    yield Path("/etc/pip.conf")
-    yield home / ".pip" / "pip.conf"
-    yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
-    yield home / "Library" / "Application Support" / "pip" / "pip.conf"
-    if environ.get("APPDATA"):
-        yield Path(environ["APPDATA"]) / "pip" / "pip.ini"
-    if environ.get("VIRTUAL_ENV"):
-        yield Path(environ["VIRTUAL_ENV"]) / "pip.conf"
-    if chosen:
-        yield Path(chosen)
-
-
-def _read(path: Path) -> dict[str, str]:
-    """Return the values of a pip.conf that concern indexes; [install] overrides [global]."""
-    parser = configparser.RawConfigParser()
-    try:
-        if not path.is_file():
-            return {}
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise UsageError(
-            f"{path} can't be read as a pip.conf",
-            # The parser's message quotes the line, which may hold a password.
-            why=f"{type(error).__name__}",
-            next="correct it; `pip config debug` lists the files that pip reads",
-        ) from None
-    found: dict[str, str] = {}
-    for section in ("global", "install"):
-        if parser.has_section(section):
-            items = {key.replace("_", "-"): value for key, value in parser.items(section)}
-            found.update({key: items[key] for key in _READ if key in items})
-    return found
-
-
-def _variable(key: str) -> str:
-    return "PIP_" + key.upper().replace("-", "_")
-
-
-def _token(address: SplitResult) -> str:
-    user = address.username or ""
-    return user if len(user) >= _TOKEN else ""
-
-
 def shown(address: str) -> str:
     """Return an address without its credentials."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def shown_within(text: str) -> str:
+    """Return a text, of which parts may be addresses, without their credentials."""
+    return _ADDRESS.sub(r"\1\2", text)
 
 
 def is_loopback(address: str) -> bool:

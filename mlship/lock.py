@@ -126,7 +126,7 @@ def lock(
     runner = for_uv(runner, project)
     program, moving = uv.program(), uv.upgrades(upgrade=upgrade, packages=packages)
     commands = (uv.lock(program, project, python, moving),
-                uv.lock_dev(program, project, python, moving))  # fmt: skip
+                uv.lock_dev(program, project, python, moving, group=asked.has_dev))  # fmt: skip
     try:
         if not runner.dry_run:
             _make_readable(project)
@@ -160,13 +160,9 @@ def _make_readable(project: Path) -> None:
         content = _bytes(project / name)
         if content is None:
             continue
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            (project / name).unlink()
-            continue
-        if (merged := lockfile.parse(text)).conflicts:
-            ownership.replace_text(project / name, lockfile.versions_alone(merged))
+        text = content.decode(errors="replace")
+        if (found := lockfile.parse(text)).conflicts or text.encode() != content:
+            ownership.replace_text(project / name, lockfile.versions_alone(found))
 
 
 def _require_settings(said: list[str]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mlship.indexes import shown_within
+
 # As uv and pip-tools write them: `name==1.0 ; marker \`, or `name @ https://... \`.
 _PIN = re.compile(
     r"^(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*"
@@ -119,7 +121,8 @@ def versions_alone(lock: Lock) -> str:
 def elsewhere(lock: Lock) -> list[str]:
     """Return what an image can't install: packages of a folder or of git, which have no hash."""
     pins = (pin for pin in lock.pins if not pin.hashes or pin.version.startswith("file:"))
-    return [*(f"{pin.name} ({pin.version})" for pin in pins), *lock.unnamed]
+    found = [*(f"{pin.name} ({pin.version})" for pin in pins), *lock.unnamed]
+    return [shown_within(each) for each in found]
 
 
 def stamped(text: str, asked: str, python: str) -> str:
@@ -141,7 +144,7 @@ def digest(values: Iterable[Any]) -> str:
 
 
 def moved(before: Lock, after: Lock) -> list[Move]:
-    """Return what changed between two locks, by name."""
+    """Return what changed between two locks, by name; addresses without their credentials."""
     old, new = _versions(before), _versions(after)
     return [
         Move(name, old.get(name), new.get(name))
@@ -154,5 +157,5 @@ def _versions(lock: Lock) -> dict[str, str]:
     """Return the version of each name; a lock for all platforms may have several."""
     found: dict[str, list[str]] = {}
     for pin in lock.pins:
-        found.setdefault(pin.name, []).append(pin.version)
+        found.setdefault(pin.name, []).append(shown_within(pin.version))
     return {name: ", ".join(sorted(set(versions))) for name, versions in found.items()}

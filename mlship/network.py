@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 from mlship.errors import UsageError
 
@@ -14,6 +15,7 @@ _BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 # BuildKit takes no larger secret: MaxSecretSize in moby/buildkit, session/secrets.
 LARGEST_SECRET = 500 * 1024
+_TOKEN = 8  # characters; fewer are a name
 
 
 def ca_bundle(path: Path | None, environ: Mapping[str, str], configured: str = "") -> Path | None:
@@ -70,3 +72,26 @@ def _usable(path: Path) -> bool:
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the proxy variables that are set here."""
     return {name: environ[name] for name in _PROXIES if environ.get(name)}
+
+
+def all_proxies(environ: Mapping[str, str]) -> list[str]:
+    """Return the addresses of proxies here, those too that are not passed on to a build."""
+    names = (*_PROXIES, "ALL_PROXY", "all_proxy")
+    return [environ.get(name, "") for name in names if name.lower() != "no_proxy"]
+
+
+def passwords(proxies: Iterable[str]) -> tuple[str, ...]:
+    """Return what is secret in addresses of proxies, as written there and as meant.
+
+    To urlsplit an address ends at a ``#`` or ``/``, which a password has where nobody encoded it.
+    """
+    found = []
+    for each in proxies:
+        user, _, password = each.rpartition("@")[0].split("//", 1)[-1].partition(":")
+        found.append(password or token(user))
+    return tuple(dict.fromkeys(form for each in found if each for form in (each, unquote(each))))
+
+
+def token(user: str) -> str:
+    """Return the user of an address where it is no name but a secret."""
+    return user if len(user) >= _TOKEN else ""

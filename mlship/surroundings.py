@@ -16,13 +16,13 @@ from mlship.runner import Runner
 class Surroundings:
     """Where packages come from, what to trust, and through what to go.
 
-    ``index`` is a build's: ``machine``, what this machine was told, and what the project's
-    pyproject.toml names, which uv reads by itself. ``too_large`` is a file of certificates that is
+    ``index`` is a build's: ``told``, what pip was told here, and what uv's variables and its files
+    name, which uv reads by itself. ``too_large`` is a file of certificates that is
     to be trusted, but that no build can have.
     """
 
     index: Index
-    machine: Index
+    told: Index
     bundle: Path | None
     proxies: Mapping[str, str]
     environ: Mapping[str, str]
@@ -32,13 +32,18 @@ class Surroundings:
     def for_uv(self) -> dict[str, str]:
         """Return the variables by which uv locks from the index that the build installs from."""
         bundle = {"SSL_CERT_FILE": str(self.bundle)} if self.bundle else {}
-        return {**bundle, **self.machine.uv_environment(self.environ)}
+        return {**bundle, **self.told.uv_environment(self.environ)}
 
     @property
     def for_pip(self) -> dict[str, str]:
         """Return the variables by which pip downloads from that index here."""
         bundle = {"PIP_CERT": str(self.bundle)} if self.bundle else {}
-        return {**bundle, **self.index.pip_environment()}
+        return {**bundle, **self.index.pip_environment(self.environ)}
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """Return what nobody shall read of what programs print."""
+        return (*self.index.passwords, *network.passwords(network.all_proxies(self.environ)))
 
 
 def look_around(
@@ -54,8 +59,9 @@ def look_around(
         UsageError: a file that was named is none of its kind, or a pip.conf can't be read.
         ProjectError: the project's pyproject.toml can't be read.
     """
-    told = indexes.from_file(pip_conf, environ) if pip_conf else indexes.from_environment(environ)
-    index = indexes.joined(told, uvsettings.of_project(project, environ)) if project else told
+    told = indexes.from_file(pip_conf, environ) if pip_conf else indexes.of_pip(environ)
+    variables = indexes.joined(told, indexes.of_uv(environ))
+    index = indexes.joined(variables, uvsettings.of_project(project, environ))
     bundle = network.ca_bundle(ca_bundle, environ, told.cert)
     large = None if ca_bundle else network.too_large(environ, told.cert)
     return Surroundings(index, told, bundle, network.proxies(environ), environ, large)
@@ -71,4 +77,4 @@ def for_uv(runner: Runner, project: Path | None = None) -> Runner:
     if runner.env:
         return runner
     around = look_around(os.environ, project=project)
-    return replace(runner, env=around.for_uv, hidden=around.index.passwords)
+    return replace(runner, env=around.for_uv, hidden=around.passwords)

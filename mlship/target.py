@@ -11,6 +11,7 @@ from mlship.errors import UsageError
 from mlship.lockfile import Lock, Pin
 
 if TYPE_CHECKING:
+    from packaging.markers import Marker
     from packaging.tags import Tag
 
 # As images call processors, and as Python does.
@@ -33,8 +34,12 @@ class Target:
 
     @property
     def processor(self) -> str:
-        """Return the processor as Python calls it: ``x86_64``, ``aarch64``."""
-        return _PROCESSORS[self.platform.split("/")[1]]
+        """Return the processor as Python calls it: ``x86_64``, ``aarch64``.
+
+        Raises:
+            UsageError: no image is made for it; without ``--platform``, it is this machine's.
+        """
+        return _processor(self.platform)
 
     @property
     def platform_tags(self) -> list[str]:
@@ -89,8 +94,18 @@ def applies(pin: Pin, environment: dict[str, str]) -> bool:
     from packaging.markers import InvalidMarker, Marker
 
     try:
-        return not pin.marker or Marker(pin.marker).evaluate(environment)
+        return not pin.marker or holds(Marker(pin.marker), environment)
     except InvalidMarker:
+        return True
+
+
+def holds(marker: Marker, environment: dict[str, str]) -> bool:
+    """Tell whether a marker holds; one that compares what can't be compared does."""
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+
+    try:
+        return marker.evaluate(environment)
+    except (UndefinedComparison, UndefinedEnvironmentName):
         return True
 
 
@@ -109,14 +124,19 @@ def platforms(wanted: str | None) -> tuple[str, ...]:
     """
     found = tuple(dict.fromkeys(each.strip() for each in (wanted or "").split(",") if each.strip()))
     for each in found:
-        parts = each.split("/")
-        if len(parts) < 2 or parts[0] != "linux" or parts[1] not in _PROCESSORS:
-            raise UsageError(
-                f"--platform {each} can't be built",
-                why=f"Known are {', '.join(known())}.",
-                next="--platform linux/amd64, --platform linux/arm64, or both with a comma",
-            )
+        _processor(each)
     return found
+
+
+def _processor(platform: str) -> str:
+    parts = platform.split("/")
+    if len(parts) < 2 or parts[0] != "linux" or parts[1] not in _PROCESSORS:
+        raise UsageError(
+            f"An image for {platform} can't be built",
+            why=f"Known are {', '.join(known())}.",
+            next="--platform linux/amd64, --platform linux/arm64, or both with a comma",
+        )
+    return _PROCESSORS[parts[1]]
 
 
 def known() -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The package indexes in a project's [tool.uv]: uv locks from them, a build has to be told.
+"""The package indexes in uv's own files: uv locks from them, a build has to be told.
 
 See https://docs.astral.sh/uv/reference/settings/. What is wrong there uv itself says
 (``mlship lock``); here it is left out.
@@ -6,6 +6,7 @@ See https://docs.astral.sh/uv/reference/settings/. What is wrong there uv itself
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,52 @@ from mlship import indexes, pyproject
 from mlship.indexes import Index
 
 
-def of_project(project: Path, environ: Mapping[str, str]) -> Index:
-    """Return the indexes that a project's pyproject.toml names; an empty one for none.
+def of_project(project: Path | None, environ: Mapping[str, str]) -> Index:
+    """Return the indexes that uv's files name for a project; an empty one for none.
 
     Those that uv asks for some libraries alone (``explicit``) are among them: the lock has the
     hashes, so pip takes the same files.
 
     Raises:
-        ProjectError: pyproject.toml can't be read.
+        ProjectError: the project's pyproject.toml can't be read.
         UsageError: an address can't be read.
     """
-    asked = pyproject.read(project)
-    settings = asked.settings if asked else {}
+    if project:
+        pyproject.read(project)
+    found = Index()
+    for origin, settings in _files(project, environ):
+        found = indexes.joined(found, _index(settings, environ, origin))
+    return found
+
+
+def _files(
+    project: Path | None, environ: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the settings of each file that uv reads, the one that counts most first.
+
+    Of the project and the folders above it, that is the first that has some; see
+    https://docs.astral.sh/uv/concepts/configuration-files/.
+    """
+    if chosen := environ.get("UV_CONFIG_FILE"):
+        yield chosen, pyproject.toml_of((project or Path()) / chosen) or {}
+        return
+    if environ.get("UV_NO_CONFIG", "").lower() in ("1", "y", "yes", "t", "true", "on"):
+        return
+    root = project.resolve() if project else None
+    for folder in (root, *root.parents) if root else ():
+        if found := pyproject.uv_settings(folder):
+            path, settings = found
+            yield path.name if folder == root else str(path), settings
+            break
+    users = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/nowhere") / ".config"
+    folders = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    shared = (Path(each) / "uv" / pyproject.UV_FILE for each in (*folders, "/etc") if each)
+    system = next((path for path in shared if path.is_file()), None)
+    for path in filter(None, (Path(users) / "uv" / pyproject.UV_FILE, system)):
+        yield str(path), pyproject.toml_of(path) or {}
+
+
+def _index(settings: dict[str, Any], environ: Mapping[str, str], origin: str) -> Index:
     pip = settings.get("pip")
     settings = settings | (pip if isinstance(pip, dict) else {})
     listed = list(_listed(settings.get("index")))
@@ -35,9 +70,10 @@ def of_project(project: Path, environ: Mapping[str, str]) -> Index:
             [*_of(listed, "extra"), *_words(settings.get("extra-index-url"))]
         ),
         "find-links": " ".join([*_of(listed, "flat"), *_words(settings.get("find-links"))]),
+        "no-index": "true" if settings.get("no-index") is True else "",
         "trusted-host": " ".join(_words(settings.get("allow-insecure-host"))),
     }
-    return indexes.of_values(values, environ, pyproject.FILE_NAME)
+    return indexes.of_values(values, environ, origin)
 
 
 def _of(listed: list[tuple[str, str]], kind: str) -> list[str]:

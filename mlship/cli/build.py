@@ -81,7 +81,7 @@ def build(
     wishes = building.Wishes(tag, push, platform, base, network, wheels, _pairs(build_arg or []))
     around = look_around(os.environ, project=found.root, pip_conf=pip_conf, ca_bundle=ca_bundle)
     runner = console.runner(dry_run=dry_run, verbose=verbose)
-    runner.hidden = around.index.passwords
+    runner.hidden = around.passwords
     installer = replace(runner, env=around.for_uv)
     lock.require_fresh(found, installer)
     builder = find_builder(engine, runner)

@@ -42,7 +42,7 @@ def wheels(
     found = find(project)
     around = look_around(os.environ, project=found.root, pip_conf=pip_conf, ca_bundle=ca_bundle)
     runner = console.runner(dry_run=dry_run, verbose=verbose)
-    runner.hidden = around.index.passwords
+    runner.hidden = around.passwords
     runner.env = around.for_uv | around.for_pip
     lock.require_fresh(found, runner)
     locked, name = building.read_lock(found), shlex.quote(str(folder))

@@ -24,10 +24,12 @@ def lock(uv: str, project: Path, python: str, upgrades: tuple[str, ...] = ()) ->
     return Command((*argv, "--output-file", LOCK), cwd=project)
 
 
-def lock_dev(uv: str, project: Path, python: str, upgrades: tuple[str, ...] = ()) -> Command:
-    """Lock the same versions plus what tests and checks need."""
-    argv = (*_compile(uv, python), *upgrades, "--group", "dev", "--constraint", LOCK)
-    return Command((*argv, "--output-file", DEV_LOCK), cwd=project)
+def lock_dev(
+    uv: str, project: Path, python: str, upgrades: tuple[str, ...] = (), *, group: bool = True
+) -> Command:
+    """Lock the same versions plus what tests and checks need, where there is a ``group`` of it."""
+    argv = (*_compile(uv, python), *upgrades, *(("--group", "dev") if group else ()))
+    return Command((*argv, "--constraint", LOCK, "--output-file", DEV_LOCK), cwd=project)
 
 
 def upgrades(*, upgrade: bool, packages: tuple[str, ...]) -> tuple[str, ...]:

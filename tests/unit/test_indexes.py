@@ -4,7 +4,7 @@ import configparser
 
 import pytest
 
-from mlship import indexes
+from mlship import indexes, pipconf
 from mlship.errors import UsageError
 from mlship.indexes import Index
 
@@ -31,9 +31,9 @@ def write(path, text):
 @pytest.fixture(autouse=True)
 def no_global(monkeypatch):
     """Without the pip.conf of this machine."""
-    files = indexes._files
+    files = pipconf._files
     monkeypatch.setattr(
-        indexes, "_files", lambda environ: (p for p in files(environ) if str(p) != "/etc/pip.conf")
+        pipconf, "_files", lambda environ: (p for p in files(environ) if str(p) != "/etc/pip.conf")
     )
 
 
@@ -64,20 +64,42 @@ def test_files_and_what_overrides_what(home):
     assert (index.url, index.extra) == ("https://install.example.com", ("https://x.example.com",))
     assert index.origin == str(user)
     chosen = write(home / "own.conf", "[global]\nindex-url = https://own.example.com\n")
-    assert found(home, PIP_CONFIG_FILE=str(chosen)).url == "https://own.example.com"
+    own = found(home, PIP_CONFIG_FILE=str(chosen))
+    assert own == Index("https://own.example.com", origin=str(chosen)), "the user's is not read"
+    assert found(home, PIP_CONFIG_FILE="/no/file").url == "https://install.example.com"
     assert found(home, PIP_CONFIG_FILE="/dev/null") == Index()
     assert found(home, PIP_INDEX_URL=URL).url == URL
 
 
-def test_variables_of_uv_count_where_pip_has_none(home):
+def test_variables_of_uv_count_beside_pips_and_its_main_index_where_pip_has_none(home):
     index = found(
         home, UV_DEFAULT_INDEX="main=https://uv.example.com", UV_INDEX="https://e.example.com",
         UV_INDEX_MAIN_USERNAME="me", UV_INDEX_MAIN_PASSWORD="a/b",
     )  # fmt: skip
     assert index.url == "https://me:a%2Fb@uv.example.com" and index.origin == "UV_DEFAULT_INDEX"
     assert index.extra == ("https://e.example.com",)
-    both = found(home, UV_DEFAULT_INDEX="https://uv.example.com", PIP_INDEX_URL=URL)
-    assert both.url == URL
+    both = found(
+        home, UV_DEFAULT_INDEX="https://uv.example.com", PIP_INDEX_URL=URL,
+        UV_EXTRA_INDEX_URL="https://e.example.com", UV_FIND_LINKS="/w,https://l.example.com",
+    )  # fmt: skip
+    assert both == Index(URL, ("https://e.example.com",), ("https://l.example.com",),
+                         origin="PIP_INDEX_URL, UV_DEFAULT_INDEX")  # fmt: skip
+
+
+def test_no_index_is_no_public_one_either(home):
+    conf = write(
+        home / ".config" / "pip" / "pip.conf",
+        f"[global]\nno-index = yes\nindex-url = {URL}\nfind-links = https://l.example.com\n",
+    )
+    index = found(home, UV_INDEX="https://t.example.com")
+    assert index == Index(links=("https://l.example.com",), origin=str(conf), no_index=True)
+    assert "no-index = true\n" in index.pip_conf() and "index-url" not in index.pip_conf()
+    assert index.uv_environment({}) == {
+        "UV_DEFAULT_INDEX": "file:///nowhere", "UV_INDEX": "", "UV_EXTRA_INDEX_URL": "",
+        "UV_FIND_LINKS": "https://l.example.com",
+    }  # fmt: skip
+    assert found(home, PIP_NO_INDEX="0").url == URL
+    assert found(home, PIP_NO_INDEX="1", PIP_CONFIG_FILE="/dev/null")
 
 
 def test_netrc(home):
@@ -101,13 +123,22 @@ def test_pip_reads_what_is_written():
     }
 
 
-def test_uv_gets_the_same_unless_it_was_told():
+def test_uv_gets_the_same_and_keeps_what_its_variables_name():
     index = Index(URL, ("https://a.example.com",), (), ("h1",))
     assert index.uv_environment({}) == {
         "UV_DEFAULT_INDEX": URL, "UV_INDEX": "https://a.example.com", "UV_INSECURE_HOST": "h1"
     }  # fmt: skip
-    assert index.uv_environment({"UV_INDEX_URL": "https://uv.example.com"}) == {}
-    assert index.pip_environment() == {
+    own = {"UV_INDEX": "t=https://t.example.com", "UV_FIND_LINKS": "/opt/wheels"}
+    assert index.uv_environment(own)["UV_INDEX"] == "t=https://t.example.com https://a.example.com"
+    assert "UV_FIND_LINKS" not in index.uv_environment(own)
+    linked = Index(links=("https://l.example.com", "https://m.example.com"))
+    assert linked.uv_environment(own) == {
+        "UV_FIND_LINKS": "/opt/wheels,https://l.example.com,https://m.example.com"
+    }
+    assert linked.pip_environment({"PIP_FIND_LINKS": "/opt/w https://l.example.com"}) == {
+        "PIP_FIND_LINKS": "/opt/w https://l.example.com https://m.example.com"
+    }
+    assert index.pip_environment({}) == {
         "PIP_INDEX_URL": URL, "PIP_EXTRA_INDEX_URL": "https://a.example.com",
         "PIP_TRUSTED_HOST": "h1",
     }  # fmt: skip
@@ -139,14 +170,20 @@ def test_proxy_and_certificates_of_pip(home):
     index = found(home, UV_INDEX_URL="https://uv.example.com")
     assert (index.proxy, index.cert, index.url) == (proxy, "~/ca.pem", "https://uv.example.com")
     assert f"proxy = {proxy}" in index.pip_conf() and "cert" not in index.pip_conf()
-    assert index.pip_environment()["PIP_PROXY"] == proxy
-    assert index.uv_environment({"UV_INDEX_URL": "x"}) == {
+    assert index.pip_environment({})["PIP_PROXY"] == proxy
+    assert indexes.from_file(conf, {}).uv_environment({}) == {
         "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy
     }  # fmt: skip
     assert index.passwords == ("p%40ss", "p@ss")
     assert found(home, PIP_PROXY="me:pw@h:1", PIP_CERT="/c").passwords == ("pw",)
     assert found(home, PIP_CERT="/c").cert == "/c"
     assert indexes.from_file(conf, {}).proxy == proxy
+
+
+def test_a_proxys_password_that_nobody_encoded():
+    assert Index(proxy="http://ann:S3#c/r:et@h:1").passwords == ("S3#c/r:et",)
+    assert Index(proxy="t0k-of-ann@h:1").passwords == ("t0k-of-ann",)
+    assert Index(proxy="http://ann@h:1").passwords == Index(proxy="http://h:1").passwords == ()
 
 
 def test_a_token_after_the_question_mark_is_a_password(home):
@@ -180,6 +217,10 @@ def test_an_address_that_is_none_is_not_quoted(home, name):
 def test_shown_without_credentials():
     assert indexes.shown(URL) == "https://pypi.example.com/simple"
     assert indexes.shown("https://h.example.com/x?token=1") == "https://h.example.com/x"
+    said = f"a @ {URL}#sha256=0, git+file:///own@1 and https://u:p@[bad/x?t=1 ; m"
+    assert indexes.shown_within(said) == (
+        "a @ https://pypi.example.com/simple#sha256=0, git+file:///own@1 and https://[bad/x ; m"
+    )
 
 
 @pytest.mark.parametrize(

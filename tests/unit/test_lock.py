@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlship import freshness, lock, lockfile, ownership, pyproject
+from mlship import building, freshness, lock, lockfile, ownership, pyproject
 from mlship.commands import uv
 from mlship.errors import ProjectError, ToolFailed, UsageError
 from mlship.project import find
@@ -144,6 +144,48 @@ def test_what_the_pins_do_not_show_is_seen_by_the_digest(made, change):
     assert lock.stale(made, "3.12") == [], "by hand, what fits is right"
 
 
+def test_optional_dependencies_count_where_uv_takes_them(made):
+    path = made / "pyproject.toml"
+    path.write_text(path.read_text() + '[project.optional-dependencies]\ngpu = ["a"]\n')
+    assert lock.stale(made, "3.12") == []
+    for settings in ('extra = ["gpu"]', "all-extras = true"):
+        path.write_text(path.read_text() + f"[tool.uv.pip]\n{settings}\n")
+        lock.lock(made, "3.12", Uv())
+        assert lock.stale(made, "3.12") == []
+        edit(path, '["a"]', '["a<2"]')
+        assert "has changed since" in lock.stale(made, "3.12")[0]
+        edit(path, f"[tool.uv.pip]\n{settings}\n", "")
+        edit(path, '["a<2"]', '["a"]')
+
+
+def test_names_of_groups_compare_as_those_of_packages(made):
+    path = made / "pyproject.toml"
+    edit(path, 'include-group = "types"', 'include-group = "t-y.pes"')
+    edit(path, "types =", "T_Y_pes =")
+    edit(path, "dev =", "Dev =")
+    assert lock.stale(made, "3.12") == []
+    edit(path, '["mypy"]', '["mypy>2"]')
+    assert "mypy>2 is asked for, 1.18 is pinned" in lock.stale(made, "3.12")
+
+
+def test_without_a_group_dev_uv_is_not_asked_for_it(project):
+    """uv itself, which refuses a group that is not there."""
+    (project / "pyproject.toml").write_text('[project]\nname = "iris"\nversion = "1"\n')
+    lock.lock(project, "3.11", Runner(env={"UV_OFFLINE": "1"}))
+    assert lock.stale(project, "3.11") == []
+
+
+def test_a_uv_toml_in_place_of_the_settings_in_pyproject_counts(made):
+    path = made / "uv.toml"
+    for text in ("", 'prerelease = "allow"\n', 'prerelease = "if-necessary"\n'):
+        path.write_text(text)
+        assert "uv.toml or the Python" in lock.stale(made, "3.12")[0]
+        lock.lock(made, "3.12", Uv())
+        assert lock.stale(made, "3.12") == []
+    path.unlink()
+    assert lock.stale(made, "3.12")
+
+
 def test_another_python_makes_it_stale(made):
     assert lock.stale(made, "3.13")
     assert lock.stale(made, "3.12") == []
@@ -156,6 +198,11 @@ def test_a_marker_that_is_not_for_the_image_asks_for_nothing(by_hand):
     edit(by_hand / "pyproject.toml", "numpy>=1.26", "numpy>=2.5")
     assert lock.stale(by_hand, "3.13") == []
     assert lock.stale(by_hand, "3.12") == ["numpy>=2.5 is asked for, 2.4.6 is pinned"]
+
+
+def test_a_marker_that_compares_what_can_not_be_compared_asks_for_it(by_hand):
+    edit(by_hand / "pyproject.toml", "numpy>=1.26", "numpy>=1.26\", \"x; os_name ~= 'a'")
+    assert lock.stale(by_hand, "3.12")[0].endswith("is asked for, and not pinned")
 
 
 def test_a_hand_edited_lock_is_held_against_its_content(made):
@@ -198,9 +245,24 @@ def test_a_lock_with_the_marks_of_a_merge_is_stale_and_locked_again(made, where)
 
 def test_a_lock_that_is_no_text_is_stale_and_locked_again(made):
     (made / uv.LOCK).write_bytes(b"\xff\xfe\x00")
-    assert "numpy>=1.26 is asked for, and not pinned" in lock.stale(made, "3.12")
+    assert "requirements.lock is not in UTF-8" in lock.stale(made, "3.12")
     lock.lock(made, "3.12", Uv())
     assert lock.stale(made, "3.12") == []
+
+
+def test_pins_beside_a_comment_of_another_encoding_stay(made):
+    path, seen = made / uv.LOCK, []
+    path.write_bytes(path.read_bytes() + "# für uns\n".encode("latin-1"))
+    assert lock.stale(made, "3.12") == ["requirements.lock is not in UTF-8"]
+    assert len(building.read_lock(find(made)).pins) == 5
+
+    class Reading(Uv):
+        def stream(self, command, on_line):
+            seen.append(path.read_text())
+            return super().stream(command, on_line)
+
+    lock.lock(made, "3.12", Reading())
+    assert "flask==3.1\n" in seen[0] and lock.stale(made, "3.12") == []
 
 
 @pytest.mark.parametrize(
@@ -262,6 +324,7 @@ def test_without_pyproject_a_lock_is_its_owners_matter(by_hand):
         ('[project]\ndependencies=["a b"]', "'a b'"),
         ('[project]\ndependencies="numpy"', "dependencies that are no list"),
         ("[dependency-groups]\ndev=3", "asks for 3, which is no requirement"),
+        ('[project]\ndynamic=["version", "dependencies"]', "leaves its dependencies to its build"),
     ],
 )
 def test_a_broken_pyproject_is_named(project, text, said):
@@ -387,6 +450,44 @@ def test_what_moved_is_told_where_all_is_new(made, monkeypatch):
     with console.out.capture() as shown:
         assert CliRunner().invoke(app, ["lock"]).exit_code == 0
     assert "Locked 5 libraries for the image, 2 more for its tests" in shown.get()
+
+
+def test_no_password_of_an_address_is_shown(made, monkeypatch):
+    from typer.testing import CliRunner
+
+    from mlship.cli import app, console
+
+    monkeypatch.setattr(console, "out", console.out)  # --json exchanges it
+    monkeypatch.setattr(console, "_owes_json", False)
+    monkeypatch.chdir(made)
+    url = "https://ann:S3cret@h.example.com/own-1-py3-none-any.whl"
+    own = pin("own", "1").replace("own==1", f"own @ {url}")
+    edit(made / "pyproject.toml", "numpy>=1.26", f'numpy>=1.26", "own @ {url}')
+    (reason, *_) = lock.stale(made, "3.12")
+    assert reason == f"own @ {url.replace('ann:S3cret@', '')} is asked for, and not pinned"
+    monkeypatch.setattr(console, "runner", lambda **_: Uv(runtime=RUNTIME + own,
+                                                          dev=RUNTIME + own + TESTS))  # fmt: skip
+    done = CliRunner().invoke(app, ["lock", "--json"])
+    assert "h.example.com/own-1" in done.stdout and "S3cret" not in done.stdout
+    edit(made / "pyproject.toml", "own-1", "own-2")
+    assert "S3cret" not in str(lock.stale(made, "3.12"))
+    git = lockfile.parse("-e git+https://ann:S3cret@h.example.com/own\n")
+    assert lockfile.elsewhere(git) == ["-e git+https://h.example.com/own"]
+    edit(made / "pyproject.toml", "own @ ", "own of ")
+    with pytest.raises(ProjectError) as caught:
+        lock.stale(made, "3.12")
+    assert "h.example.com" in caught.value.what and "S3cret" not in caught.value.what
+
+
+def test_no_password_that_uv_prints_is_shown(made, monkeypatch, tmp_path):
+    from tests.unit.conftest import write_program
+
+    program = write_program(tmp_path / "uv", 'echo "no way to $HTTPS_PROXY"; exit 1')
+    monkeypatch.setattr(uv, "program", lambda: program)
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:S3cret#Pw@proxy.example.com:3128")
+    with pytest.raises(ToolFailed) as caught:
+        lock.lock(made, "3.12", Runner())
+    assert caught.value.why == "no way to http://ann:****@proxy.example.com:3128"
 
 
 def test_check_and_json(made, monkeypatch):

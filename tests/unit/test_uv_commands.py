@@ -33,6 +33,13 @@ def test_lock_dev():
     )
 
 
+def test_lock_dev_without_such_a_group():
+    assert uv.lock_dev("uv", ROOT, "3.12", group=False) == Command(
+        (*COMPILE, "--constraint", "requirements.lock", "--output-file", "requirements-dev.lock"),
+        cwd=ROOT,
+    )
+
+
 def test_make_environment():
     assert uv.make_environment("uv", ROOT, "3.12") == Command(
         ("uv", "venv", "--python", "3.12", "--clear", "--quiet", ".venv"), cwd=ROOT

@@ -65,6 +65,50 @@ def test_none(of, text, tmp_path):
     assert not uvsettings.of_project(tmp_path / "none", {})
 
 
+def extra(*ports):
+    return tuple(f"https://h{port}.example.com" for port in ports)
+
+
+def write(path, port):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = "[tool.uv]\n" if path.name == "pyproject.toml" else ""
+    path.write_text(f'{table}extra-index-url = ["{extra(port)[0]}"]\n')
+    return path
+
+
+def test_files_that_uv_reads(tmp_path):
+    project, home = tmp_path / "a" / "b", tmp_path / "home"
+    environ = {"HOME": str(home), "XDG_CONFIG_DIRS": f"/nowhere:{tmp_path}/etc"}
+
+    def found(**variables):
+        return uvsettings.of_project(project, environ | variables)
+
+    system = write(tmp_path / "etc" / "uv" / "uv.toml", 1)
+    user = write(home / ".config" / "uv" / "uv.toml", 2)
+    project.mkdir(parents=True)
+    (project / "pyproject.toml").write_text("[project]\n")
+    above = write(tmp_path / "a" / "pyproject.toml", 3)
+    assert found().extra == extra(3, 2, 1)
+    assert found().origin == f"{above}, {user}, {system}"
+    write(project / "pyproject.toml", 4)
+    assert found().extra == extra(4, 2, 1), "settings of its own take the place of those above"
+    write(project / "uv.toml", 5)
+    assert found().extra == extra(5, 2, 1) and found().origin.startswith("uv.toml, ")
+    (project / "uv.toml").write_text("")
+    assert found().extra == extra(2, 1), "an empty one takes the place of [tool.uv] too"
+    assert found(UV_NO_CONFIG="1") == Index()
+    write(project / "own.toml", 6)
+    assert found(UV_CONFIG_FILE="own.toml", UV_NO_CONFIG="1").extra == extra(6)
+    assert found(XDG_CONFIG_HOME=str(tmp_path)).extra == extra(1)
+    user.write_text("[broken")
+    assert found().extra == extra(1), "what is wrong with it uv says"
+    assert uvsettings.of_project(None, environ).extra == extra(1)
+
+
+def test_no_index(of):
+    assert of("[tool.uv]\nno-index = true\n").no_index
+
+
 def test_this_machine_comes_first():
     own, more = (
         Index("https://a", ("https://x",), origin="A"),
@@ -91,3 +135,22 @@ def test_a_build_is_told_and_uv_is_not_told_twice(tmp_path):
     assert around.for_pip["PIP_INDEX_URL"] == "https://me:s%3Acret@corp.example.com/simple"
     assert around.index.origin == "PIP_EXTRA_INDEX_URL, pyproject.toml"
     assert "s:cret" in around.index.passwords
+
+
+def test_lock_and_build_use_the_same_where_pip_and_uv_are_told(tmp_path):
+    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {URL}\n")
+    environ = {"HOME": "/nowhere", "PIP_CONFIG_FILE": "/dev/null",
+               "UV_INDEX": "https://torch.example.com/cpu"}  # fmt: skip
+    for around in (
+        look_around({**environ, "PIP_INDEX_URL": URL}, project=tmp_path),
+        look_around(environ, project=tmp_path, pip_conf=tmp_path / "pip.conf"),
+    ):
+        assert around.for_uv == {"UV_DEFAULT_INDEX": URL}, "uv reads UV_INDEX by itself"
+        assert around.index.addresses == (URL, "https://torch.example.com/cpu")
+
+
+def test_passwords_of_proxies_are_hidden():
+    proxy = "http://ann:S3cret#Pw@proxy.example.com:3128"
+    environ = {"HOME": "/nowhere", "PIP_CONFIG_FILE": "/dev/null", "no_proxy": "a:b@c"}
+    assert look_around({**environ, "HTTPS_PROXY": proxy}).passwords == ("S3cret#Pw",)
+    assert look_around({**environ, "ALL_PROXY": proxy}).passwords == ("S3cret#Pw",)

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from mlship import lockfile, target, wheelhouse
-from mlship.errors import ToolFailed
+from mlship.errors import ToolFailed, UsageError
 from mlship.target import NEWEST, Target
 
 AMD, ARM = Target("linux/amd64", "3.11"), Target("linux/arm64", "3.11")
@@ -151,3 +151,15 @@ def test_platforms():
         "linux/amd64",
     )
     assert target.native() in target.known()
+
+
+def test_a_machine_that_no_image_is_made_for(monkeypatch):
+    monkeypatch.setattr(target.machine, "machine", lambda: "ppc64le")
+    with pytest.raises(UsageError, match="An image for linux/ppc64le can't be built") as caught:
+        Target(target.native(), "3.11").pins(lock_of())
+    assert "--platform linux/amd64" in caught.value.next
+
+
+@pytest.mark.parametrize("marker", ["os_name ~= 'x'", "'gpu' in extras", "os_name = 'x'"])
+def test_a_marker_that_can_not_be_read_is_for_any_platform(marker):
+    assert [pin.name for pin in AMD.pins(lock_of(("a", "1", marker, ["a"])))] == ["a"]
