@@ -15,7 +15,7 @@ import pytest
 
 # What takes longest begins first, so that the workers end together; what is measured comes last.
 FIRST = ("docker", "test_zoo.py", "test_manifests_of_options.py", "test_conversion.py")
-LAST = ("test_cost.py",)
+LAST = ("test_load.py", "test_bench.py", "test_cost.py")
 # Folders of tests that share one thing.
 ONE = ("docker", "cluster")
 # Whether this process is one of several workers.

@@ -19,6 +19,8 @@ from mlship.load.result import Tally
 from tests.support.projects import MLSHIP
 from tests.unit.services import LoadedService, answer
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def service():

@@ -20,6 +20,7 @@ from mlship.load.result import Tally
 from mlship.load.target import parse
 from tests.unit.services import ANSWER, LoadedService, answer
 
+pytestmark = pytest.mark.alone
 BODY = {"instances": [[1.5, 2]]}
 
 
