@@ -84,6 +84,7 @@ def _ask_cluster(
 
 def _table(instances: list[Any], answer: dict[str, Any]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("#", "instance", "prediction", box=None, pad_edge=False, header_style="bold")
     scores = answer.get("probabilities")
@@ -92,25 +93,22 @@ def _table(instances: list[Any], answer: dict[str, Any]) -> Table:
     if scores:
         table.add_column("probability", justify="right")
     for index, prediction in enumerate(answer["predictions"][:50]):
-        cells = [str(index), _short(instances[index]), f"[green]{_plain(prediction)}[/green]"]
-        table.add_row(*cells, *([f"{max(scores[index]):.3f}"] if scores else []))
+        shown = Text(_plain(prediction), style="green")
+        score = [f"{max(scores[index]):.3f}"] if scores else []
+        table.add_row(str(index), _short(instances[index]), shown, *score)
     if len(answer["predictions"]) > 50:
         table.caption = f"the first 50 of {len(answer['predictions'])}; --json prints all"
     return table
 
 
 def _plain(prediction: Any) -> str:
-    from rich.markup import escape
-
     text = f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)
-    return escape(text if len(text) <= 80 else f"{text[:79]}…")
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _short(instance: Any) -> str:
-    from rich.markup import escape
-
     values = list(instance.values()) if isinstance(instance, dict) else [instance]
     if len(values) == 1 and isinstance(values[0], list):
         values = values[0]
     text = ", ".join(str(value)[:40] for value in values[:4])
-    return escape(text + (", …" if len(values) > 4 else ""))
+    return text + (", …" if len(values) > 4 else "")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from mlship.cli import logs_view
+from mlship.cli import console, logs_view, status_view
 from mlship.cluster import (
     answering,
     autoscaling,
@@ -24,6 +24,7 @@ from mlship.cluster import (
     undeploying,
 )
 from mlship.cluster.access import Access
+from mlship.cluster.deployed import Deployed
 from mlship.cluster.kubeconfig import Cluster
 from mlship.cluster.logs import Line, Source
 from mlship.commands import kubectl
@@ -467,6 +468,14 @@ def test_status_of_what_serves():
     assert (found.rollout.state, found.rollout.by) == ("done", "bob@ci")
     assert found.rollout.when == "2026-01-05T11:55:00Z"
     assert status.digests(found.snapshot) == [f"sha256:{'ab' * 32}"]
+
+
+@pytest.mark.parametrize("name", ["dev[/x]", "team[blue]"])
+def test_names_in_a_status_are_no_markup(capsys, name):
+    way = Access(Cluster(name, "dev", "https://[fd00:100::1]:6443", "ann"), TARGET, None)
+    there = Deployed(SimpleNamespace(), way, None)
+    console.out.print(status_view.picture(there, status.of(snapshot(), [], [], [])))
+    assert f"context     {name} (https://[fd00:100::1]:6443)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
