@@ -54,10 +54,11 @@ def print_json(value: Any) -> None:
 
 
 def as_values(error: MlshipError) -> dict[str, Any]:
-    """Return an error for programs."""
+    """Return an error for programs; one of a known cause has its word, ``forbidden``."""
+    cause = getattr(error, "cause", "")
     return {
         "what": error.what, "why": error.why, "next": error.next, "exit_code": error.exit_code,
-    }  # fmt: skip
+    } | ({"cause": cause} if cause else {})  # fmt: skip
 
 
 def print_failure(error: MlshipError) -> None:

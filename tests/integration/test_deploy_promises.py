@@ -321,7 +321,7 @@ def test_an_error_is_one_object(fake_cluster, run, options, sure, code, says):
     done = run("--json", *options, sure=sure, code=code)
     told = json.loads(done.stdout)
     assert told["ok"] is False
-    assert set(told["error"]) == {"what", "why", "next", "exit_code"}
+    assert set(told["error"]) - {"cause"} == {"what", "why", "next", "exit_code"}
     assert says in " ".join([told["error"]["what"], told["error"]["why"]])
     assert told["error"]["next"] and told["error"]["exit_code"] == code
     assert writes(fake_cluster) == []
@@ -331,6 +331,7 @@ def test_a_refusal_is_one_object(fake_cluster, run):
     fake_cluster.forbid("patch", "services")
     told = json.loads(run("--json", code=7).stdout)
     assert "may not patch services" in told["error"]["what"]
+    assert told["error"]["cause"] == "forbidden"
     assert told["image"] == ONE, "with where to"
     told = json.loads(run("--json", "--diff", code=7).stdout)
     assert "may not patch services" in told["error"]["what"]

@@ -171,3 +171,5 @@ def test_an_error_is_printed_for_programs_once(capsys):
 def test_the_values_of_an_error():
     found = console.as_values(ClusterError("a", why="b", next="c"))
     assert found == {"what": "a", "why": "b", "next": "c", "exit_code": 7}
+    refused = ClusterError("a", why="b", next="c", cause="forbidden")
+    assert console.as_values(refused) == found | {"cause": "forbidden"}
