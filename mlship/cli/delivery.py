@@ -145,6 +145,7 @@ class Delivery:
                 next=error.next
                 if self.before.deployment
                 else f"{error.next}; mlship undeploy takes away what is there",
+                cause=error.cause,
             ) from None
         self.stage = "waiting for the rollout"
 
@@ -167,7 +168,9 @@ class Delivery:
         ending = f"{self.name} was left as it is (--no-rollback)"
         if self.rollback:
             ending = self._go_back()
-        raise ClusterError(f"Not deployed; {ending}", why=cause.what, next=cause.next)
+        raise ClusterError(
+            f"Not deployed; {ending}", why=cause.what, next=cause.next, cause=cause.cause
+        )
 
     def _go_back(self) -> str:
         """Undo, prove that the service answers, and return how that ended.

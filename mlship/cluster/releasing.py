@@ -265,6 +265,7 @@ def require_namespace(target: Target, runner: Runner, *, create: bool) -> bool:
             f"There is no namespace {target.namespace}",
             why="Nothing was applied.",
             next=f"mlship deploy --namespace {target.namespace} --create-namespace",
+            cause="no-namespace",
         )
     run([kubectl.create_namespace(target)], target, runner, lambda line: None)
     return True
