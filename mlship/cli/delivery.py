@@ -162,7 +162,7 @@ class Delivery:
             rollingback.unmark(self.deployed, last.snapshot)
             return
         rollingback.mark(self.deployed, self.before.snapshot, last)
-        self.outcome["troubles"] = [rollout_view.as_values(t) for t in last.troubles]
+        self.outcome["troubles"] = waiting.troubles(last)
         cause = waiting.failure(self.name, last, timeout)
         console.show_error(ClusterError(cause.what, why=cause.why), label="Failed")
         ending = f"{self.name} was left as it is (--no-rollback)"
