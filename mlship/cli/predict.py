@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +45,7 @@ def predict(
     from mlship.errors import UsageError
     from mlship.project import find
 
+    console.prose_to_stderr(as_json)
     if url and cluster:
         raise UsageError("--url and --cluster are two services", next="leave out one of them")
     if not cluster and (env or context or namespace):
@@ -56,11 +56,13 @@ def predict(
     if file:
         body = client.read_instances(file, body["instances"][0])
     if cluster:
-        answer = _ask_cluster(found, body, env, context, namespace, verbose=verbose)
+        answer = _ask_cluster(
+            found, body, env, context, namespace, as_json=as_json, verbose=verbose
+        )
     else:
         answer = client.predict(url or f"http://127.0.0.1:{found.config.port}", body)
     if as_json:
-        print(json.dumps(answer))
+        console.print_json(answer)
         return
     console.out.print(_table(body["instances"], answer))
 
@@ -72,12 +74,13 @@ def _ask_cluster(
     context: str | None,
     namespace: str | None,
     *,
+    as_json: bool,
     verbose: bool,
 ) -> dict[str, Any]:
     from mlship.cli import reach
     from mlship.cluster import answering
 
-    way = reach.deployed(project.root, env, context, namespace, as_json=False, verbose=verbose)
+    way = reach.deployed(project.root, env, context, namespace, as_json=as_json, verbose=verbose)
     way.look_for_pods()
     return answering.ask(way.runner, way.target, way.name, body)
 

@@ -200,6 +200,9 @@ def test_nothing_there_is_said_with_what_to_do(cluster, project):
         assert lines[0] == "Error: iris is not deployed there"
         assert lines[1] == "  There is no Deployment iris in the namespace ml of fake."
         assert lines[2].startswith("  Next: mlship deploy")
+        found = told(*command, cwd=project, code=7)
+        assert found == {"ok": False, "error": found["error"]}
+        assert found["error"]["cause"] == "not-deployed"
 
 
 def test_status_of_what_serves(deployed):
