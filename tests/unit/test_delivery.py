@@ -1,5 +1,6 @@
 """What is said of a deployment that was stopped, and of what programs print."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,23 @@ def test_stopped(job, capsys, monkeypatch, stop):
     assert "Stopped waiting for the rollout." in said
     # The advice comes first: to look takes a while, and may fail.
     assert said.index("mlship rollback --to 4") < said.index("On the cluster now: ")
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_stopped_for_programs(job, capsys, monkeypatch, again):
+    def look(self):
+        if again:  # Ctrl-C once more
+            raise KeyboardInterrupt
+        return snapshot("iris:2", revision=5)
+
+    job.as_json, job.stage, job.done = True, WAITING, ["configmap/iris serverside-applied"]
+    monkeypatch.setattr(Rolling, "look", look)
+    with pytest.raises(KeyboardInterrupt), job.told():
+        raise KeyboardInterrupt
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["stopped"], told["image"]) == (False, WAITING, "iris:2")
+    assert told["applied"] == ["configmap/iris serverside-applied"]
+    assert told.get("revision") == (None if again else 5)
 
 
 def test_stopped_where_nothing_answers(job, capsys, monkeypatch):
