@@ -440,6 +440,13 @@ def test_open_tells_the_page_and_lasts(deployed):
     assert code == 130 and "Traceback" not in said
 
 
+def test_open_on_a_port_that_is_taken(deployed, service):
+    done = mlship("open", "--port", service, cwd=deployed, check=False)
+    assert done.returncode == 7
+    assert done.stderr.startswith(f"Error: Port {service} is in use here")
+    assert "k8s/" not in done.stderr
+
+
 def test_undeploy_takes_its_own_and_leaves_the_rest(deployed, cluster):
     for kind, name in (("Secret", "registry-login"), ("ConfigMap", "somebody-elses")):
         cluster.put({"apiVersion": "v1", "kind": kind,

@@ -907,6 +907,25 @@ def test_following_goes_on_where_a_stream_was_cut_off(monkeypatch):
     assert notes[0] == "iris-b: follows now"
 
 
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("bind: address already in use", "Port 8080 is in use here"),
+        ("bind: permission denied", "Port 8080 can't be used here"),
+    ],
+)
+def test_a_port_that_is_taken_is_not_the_clusters_fault(said, what):
+    class Busy:
+        @contextlib.contextmanager
+        def background(self, command):
+            yield iter([f"Unable to listen on port 8080: {said}"])
+
+    with pytest.raises(ClusterError) as caught, answering.tunnel(Busy(), TARGET, "iris", 8080):
+        pass
+    assert caught.value.what == what and said in caught.value.why
+    assert "--port" in caught.value.next
+
+
 # Taking it away
 
 
