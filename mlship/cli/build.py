@@ -124,7 +124,7 @@ def _build(project: Project, made: Build, runner: Runner, *, push: bool, verify:
         said = _run(runner, made, command)
     if runner.dry_run:
         return
-    console.out.print(f"Built {'and pushed ' if push else ''}[bold]{made.image}[/bold]")
+    console.say(f"Built {'and pushed ' if push else ''}", (made.image, "bold"))
     if push:
         digest = made.digest(said)
         if digest:
@@ -132,7 +132,7 @@ def _build(project: Project, made: Build, runner: Runner, *, push: bool, verify:
         else:
             console.warn("the registry's digest is not known; mlship deploy will use the tag")
     then = "mlship deploy" if push else "mlship run"
-    console.out.print(f"[dim]Next:[/dim] {then}{'' if found else f' --image {made.image}'}")
+    console.say(("Next:", "dim"), f" {then}{'' if found else f' --image {made.image}'}")
 
 
 def _remember(project: Project, made: Build, digest: str) -> bool:
@@ -143,11 +143,11 @@ def _remember(project: Project, made: Build, digest: str) -> bool:
     try:
         pushed.remember(project, made.image, digest, made.content)
     except OSError as error:
-        console.out.print(f"[dim]Digest:[/dim] {digest}")
+        console.say(("Digest:", "dim"), f" {digest}")
         image = pushed.by_digest(made.image, digest)
         console.warn(f"it can't be kept ({error.strerror}): mlship deploy --image {image}")
         return False
-    console.out.print(f"[dim]Digest:[/dim] {digest}, which mlship deploy uses")
+    console.say(("Digest:", "dim"), f" {digest}, which mlship deploy uses")
     return True
 
 

@@ -13,8 +13,16 @@ from mlship.errors import MlshipError
 from mlship.runner import Command, Runner
 from mlship.text import printable
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names and addresses come from elsewhere: "dev[/x]", "https://[fd00:100::1]", ":100:".
+_AS_IT_STANDS: Any = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
+
+out = Console(**_AS_IT_STANDS)
+err = Console(stderr=True, **_AS_IT_STANDS)
+
+
+def say(*parts: str | tuple[str, str]) -> None:
+    """Print a line of parts, each as it stands, or with a style."""
+    out.print(Text.assemble(*parts))
 
 
 def show_error(error: MlshipError, label: str = "Error") -> None:
@@ -46,10 +54,11 @@ def print_json(value: Any) -> None:
 
 
 def as_values(error: MlshipError) -> dict[str, Any]:
-    """Return an error for programs."""
+    """Return an error for programs; one of a known cause has its word, ``forbidden``."""
+    cause = getattr(error, "cause", "")
     return {
         "what": error.what, "why": error.why, "next": error.next, "exit_code": error.exit_code,
-    }  # fmt: skip
+    } | ({"cause": cause} if cause else {})  # fmt: skip
 
 
 def print_failure(error: MlshipError) -> None:
@@ -84,8 +93,10 @@ def confirm(question: str, doubts: list[str], *, yes: bool) -> None:
     err.print(Text(f"{why[:1].upper()}{why[1:]}.", style="yellow"))
     from rich.prompt import Confirm
 
+    asking = Confirm(Text(question), console=err)
+    asking.validate_error_message = "Please enter Y or N"  # rich's own is markup
     try:
-        sure = Confirm.ask(question, console=err, default=False)
+        sure = asking(default=False)
     except EOFError:  # Ctrl-D
         sure = False
     if not sure:

@@ -15,9 +15,8 @@ from mlship.cluster.access import Access
 from mlship.cluster.preparing import Prepared
 from mlship.cluster.releasing import Before
 from mlship.cluster.rolling import Rolling, Superseded
-from mlship.commands import kubectl
 from mlship.errors import ClusterError, MlshipError
-from mlship.rollout import refusals, undo
+from mlship.rollout import undo
 from mlship.rollout.progress import counts
 from mlship.rollout.revisions import image_of
 from mlship.rollout.snapshot import Snapshot, revision
@@ -48,6 +47,7 @@ class Delivery:
         self.before: Before = releasing.NOTHING
         self.stage = "before anything was applied"
         self.made_namespace = False
+        self.done: list[str] = []  # what kubectl said of each object that it applied
         self.outcome: dict[str, Any] = {
             "ok": False,
             "context": way.cluster.context,
@@ -66,36 +66,6 @@ class Delivery:
             ("image", self.prepared.release.image),
         ):
             console.out.print(Text.assemble((f"{label:<10}", "dim"), " ", (value, "bold")))
-
-    def show_changes(self) -> None:
-        """Show what would change there, coloured, and what would go.
-
-        Raises:
-            ClusterError: the cluster can't be reached, or refuses.
-        """
-        before = releasing.look(self.prepared, self.target, self.runner)
-        answer = self.runner.ask(kubectl.diff(self.target, self.prepared.text))
-        if answer.code > 1:
-            raise refusals.refused(self.target, answer.stderr)
-        going = [
-            *releasing.removed_first(self.prepared, before),
-            *releasing.leftovers(self.prepared, before),
-        ]
-        gone = ["/".join(applyset.key(item)) for item in going]
-        lines = [line for line in answer.stdout.splitlines() if not line.startswith("diff ")]
-        count, live = releasing.handed_over(self.prepared, before), before.snapshot.wanted
-        if count not in (None, live):  # the manifests don't say it
-            lines += [f"-  replicas: {live}", f"+  replicas: {count}"]
-        if self.as_json:
-            console.print_json({**self.outcome, "ok": True, "changes": lines, "removed": gone})
-            return
-        if not lines and not gone:
-            console.out.print("Nothing would change.")
-        for line in lines:
-            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
-            console.out.print(Text(line, style=style))
-        for name in gone:
-            console.out.print(Text(f"- {name} would be removed", style="red"))
 
     def check(self, *, create_namespace: bool, check_image: bool) -> None:
         """Find out what would go wrong, before anything is applied.
@@ -123,17 +93,16 @@ class Delivery:
             ClusterError: the cluster refused it after all; what had changed by then is undone.
         """
         self.stage = "while applying; some of the objects may have changed, the others have not"
-        done: list[str] = []
 
         def tell(line: str) -> None:
-            done.append(line)
+            self.done.append(line)
             console.dim(line)
 
         steps = releasing.steps(self.prepared, self.before, self.target, force=self.force)
         try:
             releasing.run(steps, self.target, self.runner, tell)
         except ClusterError as error:
-            if not done:
+            if not self.done:
                 raise
             console.show_error(ClusterError(error.what, why=error.why), label="Failed")
             ending = "what was changed before that (see above) stays so"
@@ -145,6 +114,7 @@ class Delivery:
                 next=error.next
                 if self.before.deployment
                 else f"{error.next}; mlship undeploy takes away what is there",
+                cause=error.cause,
             ) from None
         self.stage = "waiting for the rollout"
 
@@ -161,13 +131,15 @@ class Delivery:
             rollingback.unmark(self.deployed, last.snapshot)
             return
         rollingback.mark(self.deployed, self.before.snapshot, last)
-        self.outcome["troubles"] = [rollout_view.as_values(t) for t in last.troubles]
+        self.outcome["troubles"] = waiting.troubles(last)
         cause = waiting.failure(self.name, last, timeout)
         console.show_error(ClusterError(cause.what, why=cause.why), label="Failed")
         ending = f"{self.name} was left as it is (--no-rollback)"
         if self.rollback:
             ending = self._go_back()
-        raise ClusterError(f"Not deployed; {ending}", why=cause.what, next=cause.next)
+        raise ClusterError(
+            f"Not deployed; {ending}", why=cause.what, next=cause.next, cause=cause.cause
+        )
 
     def _go_back(self) -> str:
         """Undo, prove that the service answers, and return how that ended.
@@ -251,7 +223,7 @@ class Delivery:
     def told(self) -> Iterator[None]:
         """On Ctrl-C or SIGTERM, say what state the cluster is in and how to go on.
 
-        With --json, the outcome so far is printed also where it failed.
+        With --json, the outcome so far is printed also where it failed or was stopped.
         """
         try:
             yield
@@ -261,12 +233,20 @@ class Delivery:
                 console.print_json(self.outcome)
             raise
         except (KeyboardInterrupt, SystemExit):
-            console.err.print(Text(f"\nStopped {self.stage}.", style="yellow"))
+            self._tell_stopped()
+            raise
+
+    def _tell_stopped(self) -> None:
+        console.err.print(Text(f"\nStopped {self.stage}.", style="yellow"))
+        self.outcome |= {"stopped": self.stage, "applied": self.done}
+        try:
             # What is known comes first: whoever stops a second time has read it.
             self._say(self._advice())
             if not self.stage.startswith("before"):
                 self._say([self._standing()])
-            raise
+        finally:
+            if self.as_json:
+                console.print_json(self.outcome)
 
     def _say(self, lines: list[str]) -> None:
         for line in lines:
@@ -274,7 +254,9 @@ class Delivery:
 
     def _standing(self) -> str:
         try:
-            return f"On the cluster now: {counts(self.deployed.look())}."
+            now = self.deployed.look()
+            self.outcome |= rollout_view.standing(now)
+            return f"On the cluster now: {counts(now)}."
         except MlshipError as error:
             return f"The cluster's state is unknown: {error.what}."
 

@@ -73,7 +73,7 @@ def deploy(
 ) -> None:
     """Apply the manifests, wait until the new pods serve, and go back where they fail."""
     from mlship import pushed
-    from mlship.cli import console
+    from mlship.cli import changes, console
     from mlship.cli.delivery import Delivery
     from mlship.cluster import access, preparing
     from mlship.cluster.applyset import identity
@@ -99,13 +99,13 @@ def deploy(
         prepared = preparing.prepare(current, release, runner)
     prepared = replace(prepared, project=found)
     if dry_run:
-        _print(prepared, context, timeout or prepared.deadline)
+        _print(prepared, context, timeout or prepared.deadline, as_json=as_json)
         return
     way = access.to_deploy(found, env, context, namespace, runner)
     job = Delivery(prepared, way, runner, force=force_conflicts, rollback=rollback, as_json=as_json)
     job.show_target()
     if diff:
-        job.show_changes()
+        changes.show(prepared, way.target, runner, job.outcome, as_json=as_json)
         return
     console.confirm(f"Deploy {found.config.name} there?", way.doubts(), yes=yes)
     with job.told():
@@ -153,8 +153,9 @@ def render(project: Project) -> None:
     warn(project, changes)
 
 
-def _print(prepared: Prepared, context: str | None, timeout: int) -> None:
+def _print(prepared: Prepared, context: str | None, timeout: int, *, as_json: bool) -> None:
     """Print the manifests, with the commands as comments: all of stdout is YAML for kubectl."""
+    from mlship.cli import console
     from mlship.cluster import access, applyset, manifests, releasing
     from mlship.commands import kubectl
 
@@ -166,5 +167,9 @@ def _print(prepared: Prepared, context: str | None, timeout: int) -> None:
         *releasing.steps(prepared, releasing.NOTHING, target, force=False),
         kubectl.wait(target, name, timeout),
     ]
+    if as_json:
+        objects = [parent, *prepared.objects]
+        console.print_json({"ok": True, "commands": list(map(str, steps)), "manifests": objects})
+        return
     print("# mlship runs, with what follows as their input:", *(f"# {s}" for s in steps), sep="\n")
     print(manifests.dump(parent), prepared.text, sep="---\n", end="")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 
+from rich.text import Text
+
 from mlship.cli import console
 from mlship.cluster import imagecheck
 from mlship.cluster.access import Access
@@ -35,7 +37,7 @@ def ensure(image: str, way: Access, runner: Runner, *, name: str, own: bool) -> 
     presence = _on_nodes(image, way, runner)
     if load and not (own and presence.where == "nodes"):
         lines: list[str] = []
-        with console.err.status(f"Loading the image into {way.cluster.context}"):
+        with console.err.status(Text(f"Loading the image into {way.cluster.context}")):
             code = runner.stream(load, lines.append)
         if code == 0:
             return

@@ -73,6 +73,7 @@ def _values(moved: Locked, reasons: list[str]) -> dict[str, Any]:
 
 def _show(moved: Locked, reasons: list[str], *, wanted: bool) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from mlship.cli import console
 
@@ -83,7 +84,7 @@ def _show(moved: Locked, reasons: list[str], *, wanted: bool) -> None:
         )
         return
     for reason in reasons:
-        console.out.print(f"Locked again: {reason}", style="dim", markup=False)
+        console.out.print(f"Locked again: {reason}", style="dim")
     if not moved.image and not moved.dev:
         same = "no version moved" if reasons else "the locks are what pyproject.toml asks for"
         console.out.print("Nothing newer fits" if wanted and not reasons else f"Fresh: {same}")
@@ -91,7 +92,8 @@ def _show(moved: Locked, reasons: list[str], *, wanted: bool) -> None:
     table = Table("library", "from", "", "to", "in", box=None, pad_edge=False, header_style="dim")
     for place, moves in (("image", moved.image), ("tests", moved.dev)):
         for move in moves:
-            before, after = move.before or "[dim]none[/dim]", move.after or "[red]removed[/red]"
-            table.add_row(move.name, before, "→", after, f"[dim]{place}[/dim]")
+            before = move.before or Text("none", style="dim")
+            after = move.after or Text("removed", style="red")
+            table.add_row(move.name, before, "→", after, Text(place, style="dim"))
     console.out.print(table)
-    console.out.print("[dim]Next:[/dim] mlship build --verify")
+    console.say(("Next:", "dim"), " mlship build --verify")

@@ -45,7 +45,7 @@ def open_page(
         page = f"{url}/docs"
         if as_json:
             console.print_json({"url": url, "docs": page})
-        console.out.print(f"[bold]{page}[/bold] leads to {found.name} in {found.place}")
+        console.say((page, "bold"), f" leads to {found.name} in {found.place}")
         console.note("Until Ctrl-C")
         if browser and console.interactive() and not browsing.show(page):
             console.note("No browser opens here; open that page yourself")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,6 +45,7 @@ def predict(
     from mlship.errors import UsageError
     from mlship.project import find
 
+    console.prose_to_stderr(as_json)
     if url and cluster:
         raise UsageError("--url and --cluster are two services", next="leave out one of them")
     if not cluster and (env or context or namespace):
@@ -56,11 +56,13 @@ def predict(
     if file:
         body = client.read_instances(file, body["instances"][0])
     if cluster:
-        answer = _ask_cluster(found, body, env, context, namespace, verbose=verbose)
+        answer = _ask_cluster(
+            found, body, env, context, namespace, as_json=as_json, verbose=verbose
+        )
     else:
         answer = client.predict(url or f"http://127.0.0.1:{found.config.port}", body)
     if as_json:
-        print(json.dumps(answer))
+        console.print_json(answer)
         return
     console.out.print(_table(body["instances"], answer))
 
@@ -72,18 +74,20 @@ def _ask_cluster(
     context: str | None,
     namespace: str | None,
     *,
+    as_json: bool,
     verbose: bool,
 ) -> dict[str, Any]:
     from mlship.cli import reach
     from mlship.cluster import answering
 
-    way = reach.deployed(project.root, env, context, namespace, as_json=False, verbose=verbose)
+    way = reach.deployed(project.root, env, context, namespace, as_json=as_json, verbose=verbose)
     way.look_for_pods()
     return answering.ask(way.runner, way.target, way.name, body)
 
 
 def _table(instances: list[Any], answer: dict[str, Any]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("#", "instance", "prediction", box=None, pad_edge=False, header_style="bold")
     scores = answer.get("probabilities")
@@ -92,25 +96,22 @@ def _table(instances: list[Any], answer: dict[str, Any]) -> Table:
     if scores:
         table.add_column("probability", justify="right")
     for index, prediction in enumerate(answer["predictions"][:50]):
-        cells = [str(index), _short(instances[index]), f"[green]{_plain(prediction)}[/green]"]
-        table.add_row(*cells, *([f"{max(scores[index]):.3f}"] if scores else []))
+        shown = Text(_plain(prediction), style="green")
+        score = [f"{max(scores[index]):.3f}"] if scores else []
+        table.add_row(str(index), _short(instances[index]), shown, *score)
     if len(answer["predictions"]) > 50:
         table.caption = f"the first 50 of {len(answer['predictions'])}; --json prints all"
     return table
 
 
 def _plain(prediction: Any) -> str:
-    from rich.markup import escape
-
     text = f"{prediction:.6g}" if isinstance(prediction, float) else str(prediction)
-    return escape(text if len(text) <= 80 else f"{text[:79]}…")
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _short(instance: Any) -> str:
-    from rich.markup import escape
-
     values = list(instance.values()) if isinstance(instance, dict) else [instance]
     if len(values) == 1 and isinstance(values[0], list):
         values = values[0]
     text = ", ".join(str(value)[:40] for value in values[:4])
-    return escape(text + (", …" if len(values) > 4 else ""))
+    return text + (", …" if len(values) > 4 else "")

@@ -47,7 +47,7 @@ def render(
     if emit:
         emitted(found, emit, env, output, force=force)
     elif not changes.written and not changes.removed:
-        console.out.print("[dim]k8s/ is what mlship.yaml says[/dim]")
+        console.out.print("k8s/ is what mlship.yaml says", style="dim")
 
 
 def warn(project: Project, changes: Changes) -> None:

@@ -46,6 +46,7 @@ def rollback(
 
     from mlship.cli import console, reach, rollout_view, waiting
     from mlship.cluster import releasing, rollingback
+    from mlship.errors import MlshipError
     from mlship.person import me
     from mlship.rollout.snapshot import revision
 
@@ -79,6 +80,9 @@ def rollback(
         if last.snapshot.wanted:
             _prove(found, f"Revision {way.wanted} is back, but does not answer")
         outcome |= {"ok": True, "answers": bool(last.snapshot.wanted)}
+    except MlshipError as error:
+        outcome["error"] = console.as_values(error)
+        raise
     finally:
         if as_json:
             console.print_json(outcome)
@@ -115,12 +119,12 @@ def _failed(
     found: Deployed, before: Snapshot, last: Moment, timeout: int | None, outcome: dict[str, Any]
 ) -> ClusterError:
     """Return to what served before, and say how all of it ended."""
-    from mlship.cli import console, rollout_view, waiting
+    from mlship.cli import console, waiting
     from mlship.cluster import rollingback
     from mlship.errors import ClusterError
 
     cause = waiting.failure(found.name, last, timeout, deploys=False)
-    outcome["troubles"] = [rollout_view.as_values(trouble) for trouble in last.troubles]
+    outcome["troubles"] = waiting.troubles(last, deploys=False)
     console.show_error(ClusterError(cause.what, why=cause.why), label="Failed")
     rollingback.mark(found, before, last)
     ending = _return(found, before, last.snapshot, outcome)

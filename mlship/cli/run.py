@@ -59,9 +59,9 @@ def run(
         url = f"http://127.0.0.1:{port}"
         _wait(runner, runtime, config.name, url, pod.ready_seconds)
         container.is_ready, container.stays = True, detach
-        console.out.print(f"[bold]{image}[/bold] answers at {url}  (docs: {url}/docs)")
+        console.say((image, "bold"), f" answers at {url}  (docs: {url}/docs)")
         if detach:
-            console.out.print(f"[dim]Stop it with:[/dim] {docker.remove(runtime, config.name)}")
+            console.say(("Stop it with:", "dim"), f" {docker.remove(runtime, config.name)}")
             return
         try:
             runner.foreground(docker.logs(runtime, config.name, follow=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,7 @@ def scale(
 
     from mlship.cli import console, reach, rollout_view, waiting
     from mlship.cluster import autoscaling, releasing, scaling
+    from mlship.errors import MlshipError
 
     found = reach.deployed(project, env, context, namespace, as_json=as_json, verbose=verbose)
     before = found.look()
@@ -57,23 +58,27 @@ def scale(
             "mlship deploy brings it back",
             style="dim",
         )
-    now = before
-    if wait:
-        title = f"Scaling {found.name} from {before.wanted} to {count}"
-        last = waiting.watch(
-            found, title, timeout, before=before, done=lambda s: scaling.is_reached(s, count)
-        )
-        now = last.snapshot
-        if last.verdict != "done":
-            if as_json:
-                console.print_json({"ok": False, "waited": True, **rollout_view.standing(now)})
-            raise waiting.failure(found.name, last, timeout, deploys=False)
-    if as_json:
-        standing = rollout_view.standing(now) if wait else {}
-        values = {"from": before.wanted, "replicas": count, "waited": wait,
-                  "removed": [f"{i['kind']}/{i['metadata']['name']}" for i in aside]}  # fmt: skip
-        console.print_json({"ok": True, **standing, **values})
-        return
+    removed = [f"{item['kind']}/{item['metadata']['name']}" for item in aside]
+    outcome: dict[str, Any] = {
+        "ok": False, "from": before.wanted, "replicas": count, "waited": wait, "removed": removed,
+    }  # fmt: skip
+    try:
+        if wait:
+            title = f"Scaling {found.name} from {before.wanted} to {count}"
+            last = waiting.watch(
+                found, title, timeout, before=before, done=lambda s: scaling.is_reached(s, count)
+            )
+            outcome |= rollout_view.standing(last.snapshot)
+            if last.verdict != "done":
+                outcome["troubles"] = waiting.troubles(last, deploys=False)
+                raise waiting.failure(found.name, last, timeout, deploys=False)
+        outcome["ok"] = True
+    except MlshipError as error:
+        outcome["error"] = console.as_values(error)
+        raise
+    finally:
+        if as_json:
+            console.print_json(outcome)
     serving = {0: "no pod serves", 1: "1 pod serves"}.get(count, f"{count} pods serve")
     ending = serving if wait else "not waited for"
     console.out.print(

@@ -53,6 +53,6 @@ def undeploy(
     if remains.is_empty:
         console.out.print(f"Nothing of {name} is in {found.place}")
         return
-    console.out.print(f"[green]Removed[/green] {name}")
+    console.say(("Removed", "green"), f" {name}")
     stays = [f"the namespace {target.namespace}", *remains.kept]
     console.out.print(f"Stays: {', '.join(stays)}", style="dim")

@@ -40,7 +40,7 @@ def verify_image(
     runtime = find_runtime(engine, runner)
     verify(found, image or found.image(), runtime, runner, as_json=as_json, record=record)
     if not as_json:
-        console.out.print("[dim]Next:[/dim] mlship build --push, mlship deploy")
+        console.say(("Next:", "dim"), " mlship build --push, mlship deploy")
 
 
 def verify(

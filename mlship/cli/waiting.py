@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mlship.cli import console, rollout_view
 from mlship.cluster.deployed import NOT_DEPLOYED, Deployed
@@ -93,6 +94,14 @@ def failure(
     if timeout is not None:
         advice += "; --timeout SECONDS gives it more time"
     return ClusterError(what, next=advice)
+
+
+def troubles(last: Moment, *, deploys: bool = True) -> list[dict[str, Any]]:
+    """Return the troubles of a rollout that failed, for ``--json``; advice as in ``failure``."""
+    values = [rollout_view.as_values(found) for found in last.troubles]
+    if not deploys:
+        values = [each | {"next": _without_deploy(each["next"])} for each in values]
+    return values
 
 
 def _without_deploy(advice: str) -> str:

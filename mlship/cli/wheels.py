@@ -61,4 +61,4 @@ def wheels(
                 asks = bool(around.index.addresses)
                 raise pipfailure.of_download(error, name, each.platform, asks=asks) from None
     if not dry_run:
-        console.out.print(f"[dim]Next:[/dim] mlship build --wheels {name}")
+        console.say(("Next:", "dim"), f" mlship build --wheels {name}")

@@ -32,13 +32,24 @@ def tunnel(
         ClusterError: the cluster does not let us, or no pod of it is there.
     """
     with runner.background(kubectl.port_forward(target, name, port)) as lines:
-        said = []
+        said: list[str] = []
         for line in lines:
             if match := _FORWARDING.search(line):
                 yield f"http://127.0.0.1:{match[1]}", lines
                 return
             said.append(line)
-        raise refusals.refused(target, "\n".join(said))
+        raise _no_tunnel(target, "\n".join(said), port)
+
+
+def _no_tunnel(target: Target, said: str, port: int) -> ClusterError:
+    if "unable to listen on" not in said.lower():
+        return refusals.refused(target, said)
+    trouble = "is in use" if "address already in use" in said else "can't be used"
+    return ClusterError(
+        f"Port {port} {trouble} here",
+        why=said,
+        next="mlship open with another --port, or without, which takes a free one",
+    )
 
 
 @contextlib.contextmanager

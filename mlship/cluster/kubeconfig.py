@@ -75,12 +75,14 @@ def find(program: str, context: str | None, runner: Runner) -> Cluster:
             "No cluster is chosen",
             why=f"The kubeconfig has no current context. {known}",
             next="mlship deploy --context NAME, or kubectl config use-context NAME",
+            cause="no-context",
         )
     if wanted not in contexts:
         raise ClusterError(
             f"There is no context {wanted} in the kubeconfig",
             why=known,
             next="--context with one of these, or set KUBECONFIG to the right file",
+            cause="no-context",
         )
     found = contexts[wanted]
     clusters = {entry["name"]: entry["cluster"] for entry in view.get("clusters") or []}

@@ -111,10 +111,10 @@ def rehearse(
         conflicts.is_ours_to_take(each, fixed=prepared.fixed, was_ours=was_ours) for each in found
     ]
     if not found or not all(ours):
-        raise refusals.refused(target, answer.stderr)
+        raise refusals.refused(target, answer.stderr, applied=True)
     again = runner.ask(kubectl.apply(target, text, force=True, rehearse=True))
     if again.code != 0:
-        raise refusals.refused(target, again.stderr)
+        raise refusals.refused(target, again.stderr, applied=True)
     return True
 
 
@@ -175,7 +175,7 @@ def run(
         for line in lines if code == 0 else filter(_is_done, lines):
             on_line(line)
         if code != 0:
-            raise refusals.refused(target, "\n".join(lines))
+            raise refusals.refused(target, "\n".join(lines), applied="apply" in command.argv)
 
 
 def _is_done(line: str) -> bool:
@@ -265,6 +265,7 @@ def require_namespace(target: Target, runner: Runner, *, create: bool) -> bool:
             f"There is no namespace {target.namespace}",
             why="Nothing was applied.",
             next=f"mlship deploy --namespace {target.namespace} --create-namespace",
+            cause="no-namespace",
         )
     run([kubectl.create_namespace(target)], target, runner, lambda line: None)
     return True

@@ -25,13 +25,16 @@ _BUSY = re.compile(
 )
 
 
-def refusal(output: str, *, namespace: str = "default", program: str = "kubectl") -> Trouble:
+def refusal(
+    output: str, *, namespace: str = "default", program: str = "kubectl", applied: bool = True
+) -> Trouble:
     """Return the cause of what kubectl printed when it failed; always certain.
 
     Args:
         output: its stderr (or both streams).
         namespace: that of the target.
         program: kubectl, as one would type it.
+        applied: whether it was to apply manifests; unknown words are about those then.
     """
     said = _KLOG.sub("", output).strip() or output.strip()
     found = admission.refused(said)
@@ -45,11 +48,8 @@ def refusal(output: str, *, namespace: str = "default", program: str = "kubectl"
         or mistakes.unknown_kind(said)
         or _busy(said)
         or mistakes.invalid(said)
-        or Trouble(
-            "refused", "The cluster refused the manifests", _last(said),
-            "correct what it names in k8s/",
-        )
-    )  # fmt: skip
+        or _other(said, applied)
+    )
 
 
 def unread(output: str) -> frozenset[str]:
@@ -85,12 +85,20 @@ def _busy(said: str) -> Trouble | None:
     )  # fmt: skip
 
 
+def _other(said: str, applied: bool) -> Trouble:
+    if applied:
+        what, fix = "The cluster refused the manifests", "correct what it names in k8s/"
+    else:
+        what, fix = "kubectl failed", "mend what it names, then run the same command again"
+    return Trouble("refused", what, _last(said), fix)
+
+
 def _last(said: str) -> tuple[str, ...]:
     return tuple(line.rstrip() for line in said.splitlines()[-8:] if line.strip())
 
 
-def refused(target: Target, output: str) -> ClusterError:
-    """Return the error for what kubectl printed when it could not do something."""
-    found = refusal(output, namespace=target.namespace, program=target.program)
+def refused(target: Target, output: str, *, applied: bool = False) -> ClusterError:
+    """Return the error for what kubectl printed when it could not do, or apply, something."""
+    found = refusal(output, namespace=target.namespace, program=target.program, applied=applied)
     why = "\n".join(found.evidence)
     return ClusterError(found.what, why=why, next=found.next, cause=found.cause)

@@ -200,6 +200,9 @@ def test_nothing_there_is_said_with_what_to_do(cluster, project):
         assert lines[0] == "Error: iris is not deployed there"
         assert lines[1] == "  There is no Deployment iris in the namespace ml of fake."
         assert lines[2].startswith("  Next: mlship deploy")
+        found = told(*command, cwd=project, code=7)
+        assert found == {"ok": False, "error": found["error"]}
+        assert found["error"]["cause"] == "not-deployed"
 
 
 def test_status_of_what_serves(deployed):
@@ -291,11 +294,27 @@ def test_rollback_to_what_is_not_there(deployed, cluster):
 def test_a_rollback_that_fails_says_why(deployed, cluster):
     apply(*manifest("2", config="iris-2"))
     settled(cluster)
-    cluster.play("iris:1", scenarios.image_not_found())
+    cluster.play("iris:1", scenarios.startup_failing(500))
     done = mlship("rollback", "--yes", "--json", cwd=deployed, check=False)
     assert done.returncode == 7
-    assert json.loads(done.stdout)["ok"] is False
+    found = json.loads(done.stdout)
+    assert (found["ok"], found["error"]["cause"]) == (False, "probe")
+    assert "--no-rollback" not in done.stdout, "that is deploy's"
     assert "registry.example.com/team/iris:1" in done.stderr and "Next:" in done.stderr
+
+
+def test_a_rollback_that_can_not_be_watched_says_why_to_programs(deployed, cluster):
+    apply(*manifest("2", config="iris-2"))
+    settled(cluster)
+    cluster.play("iris:1", scenarios.slow_start(2000))
+    argv = [*MLSHIP, "rollback", "--yes", "--json"]
+    with subprocess.Popen(argv, cwd=deployed, stdout=subprocess.PIPE, text=True) as process:
+        cluster.wait(lambda: len(cluster.objects("Pod", NAMESPACE)) > 2, 20)
+        kubectl("delete", "deployment", "iris")
+        found = json.loads(process.communicate(timeout=40)[0])
+    assert process.returncode == 7
+    assert found["ok"] is False and found["to"]["revision"] == 1
+    assert found["error"]["what"].startswith("The Deployment iris is gone")
 
 
 def test_scale_moves_the_autoscaler_aside(deployed, cluster):
@@ -311,6 +330,15 @@ def test_scale_moves_the_autoscaler_aside(deployed, cluster):
     stopped = mlship("predict", "--cluster", cwd=deployed, check=False)
     assert stopped.returncode == 7 and "Next: mlship scale N" in stopped.stderr
     assert told("status", cwd=deployed)["replicas"] == 0
+
+
+def test_a_scale_that_fails_says_why_and_what_it_removed(deployed, cluster):
+    cluster.play("iris:1", scenarios.startup_failing(500))
+    found = told("scale", 3, "--yes", cwd=deployed, code=7)
+    assert (found["ok"], found["replicas"], found["waited"]) == (False, 3, True)
+    assert found["removed"] == ["HorizontalPodAutoscaler/iris"]
+    assert found["error"]["cause"] == found["troubles"][0]["cause"] == "probe"
+    assert "--no-rollback" not in json.dumps(found)
 
 
 def test_scale_leaves_somebody_elses_autoscaler(deployed, cluster):
@@ -410,6 +438,13 @@ def test_open_tells_the_page_and_lasts(deployed):
         assert answer.status == 200
     code, said = opened.interrupt()
     assert code == 130 and "Traceback" not in said
+
+
+def test_open_on_a_port_that_is_taken(deployed, service):
+    done = mlship("open", "--port", service, cwd=deployed, check=False)
+    assert done.returncode == 7
+    assert done.stderr.startswith(f"Error: Port {service} is in use here")
+    assert "k8s/" not in done.stderr
 
 
 def test_undeploy_takes_its_own_and_leaves_the_rest(deployed, cluster):

@@ -102,6 +102,9 @@ def test_a_dry_run_asks_no_cluster(fake_cluster, run):
     kinds = {each["kind"]: each for each in yaml.safe_load_all(done.stdout)}
     assert kinds["Deployment"]["spec"]["replicas"] == 3
     assert "HorizontalPodAutoscaler" not in kinds
+    told = json.loads(run("--dry-run", "--replicas", 3, "--json").stdout)
+    assert {each["kind"]: each for each in told["manifests"]} == kinds
+    assert f"# {told['commands'][0]}" in done.stdout.splitlines()
 
 
 def test_a_diff_changes_nothing(fake_cluster, run):
@@ -511,11 +514,15 @@ def test_the_api_is_out_of_reach_for_a_moment(fake_cluster, project):
 def test_stopped_while_waiting(fake_cluster, run, project, number, code):
     run()
     fake_cluster.play("iris:2", scenarios.slow_start(2000))
-    with started(project, image=TWO) as process:
+    with started(project, "--json", image=TWO) as process:
         fake_cluster.wait(lambda: len(pods(fake_cluster)) > 2)
         time.sleep(1.5)
-        _, err = stop(process, number)
+        out, err = stop(process, number)
     assert process.returncode == code
+    told = json.loads(out)
+    assert (told["ok"], told["stopped"]) == (False, "waiting for the rollout")
+    assert (told["image"], told["revision"]) == (TWO, 2)
+    assert any("deployment.apps/iris" in line for line in told["applied"])
     assert "Stopped waiting for the rollout." in err
     assert "On the cluster now: 0 of 2 new pods serve" in err
     assert "Complete it, or go on waiting: the same `mlship deploy` again." in err

@@ -307,21 +307,22 @@ def test_a_diff_lists_what_would_go(fake_cluster, run, project):
 
 
 @pytest.mark.parametrize(
-    ("options", "sure", "code", "says"),
+    ("options", "sure", "code", "says", "cause"),
     [
-        (("--context", "nope"), True, 7, "There is no context nope"),
-        (("--namespace", "none"), True, 7, "There is no namespace none"),
-        ((), False, 2, "nobody is here to ask"),
-        (("--replicas", 2, "--cpu", 50), True, 2, "--replicas fixes the count"),
-        (("--project", "/"), True, 3, "mlship.yaml"),
+        (("--context", "nope"), True, 7, "There is no context nope", "no-context"),
+        (("--namespace", "none"), True, 7, "There is no namespace none", "no-namespace"),
+        ((), False, 2, "nobody is here to ask", None),
+        (("--replicas", 2, "--cpu", 50), True, 2, "--replicas fixes the count", None),
+        (("--project", "/"), True, 3, "mlship.yaml", None),
     ],
     ids=["context", "namespace", "nobody", "usage", "project"],
 )
-def test_an_error_is_one_object(fake_cluster, run, options, sure, code, says):
+def test_an_error_is_one_object(fake_cluster, run, options, sure, code, says, cause):
     done = run("--json", *options, sure=sure, code=code)
     told = json.loads(done.stdout)
     assert told["ok"] is False
-    assert set(told["error"]) == {"what", "why", "next", "exit_code"}
+    assert set(told["error"]) - {"cause"} == {"what", "why", "next", "exit_code"}
+    assert told["error"].get("cause") == cause
     assert says in " ".join([told["error"]["what"], told["error"]["why"]])
     assert told["error"]["next"] and told["error"]["exit_code"] == code
     assert writes(fake_cluster) == []
@@ -331,6 +332,7 @@ def test_a_refusal_is_one_object(fake_cluster, run):
     fake_cluster.forbid("patch", "services")
     told = json.loads(run("--json", code=7).stdout)
     assert "may not patch services" in told["error"]["what"]
+    assert told["error"]["cause"] == "forbidden"
     assert told["image"] == ONE, "with where to"
     told = json.loads(run("--json", "--diff", code=7).stdout)
     assert "may not patch services" in told["error"]["what"]
@@ -341,4 +343,5 @@ def test_a_failed_rollout_is_one_object(fake_cluster, run):
     told = json.loads(run("--json", code=7).stdout)
     assert (told["ok"], told["error"]["exit_code"]) == (False, 7)
     assert told["error"]["what"].startswith("Not deployed; nothing served before")
+    assert told["error"]["cause"] == "image-pull"
     assert told["troubles"][0]["cause"] == "image-pull"

@@ -213,6 +213,21 @@ def test_two_releases_do_not_share_pods(make, tmp_path):
     assert selectors[0] != selectors[1]
 
 
+def test_a_chart_beside_what_mlship_deployed_shares_no_pods(make, tmp_path):
+    """As docs/emit.md says to migrate within a namespace."""
+    made = make("all")
+    found = charts.render(
+        made.chart(tmp_path / "chart"), {"nameOverride": "iris-helm"}, name="blue"
+    )
+    kinds = {each["kind"]: each for each in found}
+    ours = {each["kind"]: each for each in made.rendered.objects}
+    labels = kinds["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    assert not ours["Service"]["spec"]["selector"].items() <= labels
+    assert kinds["Service"]["spec"]["selector"].items() <= labels
+    assert '"app.kubernetes.io/name": "iris"' not in json.dumps(found)
+    assert {each["metadata"]["name"] for each in found} == {"blue-iris-helm"}
+
+
 def test_values_reach_the_objects(make, tmp_path):
     chart = make("none").chart(tmp_path / "chart")
     digest = "sha256:" + "a" * 64

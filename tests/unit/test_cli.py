@@ -17,6 +17,7 @@ import pytest
 
 from mlship import __version__, ownership
 from mlship.__main__ import main
+from mlship.cli import console
 from tests.support.projects import MLSHIP
 from tests.unit.conftest import write_docker, write_podman, write_program
 
@@ -71,7 +72,9 @@ def mlship(monkeypatch, capfd):
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["mlship", *map(str, argv)])
         monkeypatch.setattr(signal, "signal", lambda *arguments: None)
-        with pytest.raises(SystemExit) as stopped:
+        with monkeypatch.context() as here, pytest.raises(SystemExit) as stopped:
+            here.setattr(console, "out", console.out)  # --json exchanges it
+            here.setattr(console, "_owes_json", False)
             main()
         out, err = (re.sub(r"\x1b\[[\d;]*m", "", text) for text in capfd.readouterr())
         return SimpleNamespace(stdout=out, stderr=err, returncode=stopped.value.code or 0)
@@ -323,6 +326,8 @@ def test_no_service(mlship, project, free_port):
     url = f"http://127.0.0.1:{free_port}"
     done = mlship("predict", "--url", url, cwd=project)
     assert_error(done, 8, f"No service answers at {url}")
+    told = json.loads(mlship("predict", "--url", url, "--json", cwd=project).stdout)
+    assert (told["ok"], told["error"]["exit_code"]) == (False, 8)
 
 
 @pytest.fixture

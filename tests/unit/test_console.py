@@ -1,8 +1,11 @@
 """Asking a person, where one is there to ask."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
+from rich.table import Table
 
 from mlship.cli import console
 from mlship.errors import Declined, UsageError
@@ -40,6 +43,31 @@ def test_yes(person, capsys, answer):
         "It was deployed to the context dev before; its name looks like production."
     )
     assert "Deploy iris there?" in err
+    assert ("Please enter Y or N" in err.splitlines()[1]) is answer.startswith("what")
+
+
+@pytest.mark.parametrize("name", ["dev[/x]", "team[blue]", "a:100:b"])
+def test_names_in_a_question_are_no_markup(person, capsys, name):
+    person("y\n")
+    console.confirm(f"Scale iris in {name}?", DOUBTS, yes=False)
+    assert f"Scale iris in {name}? [y/n] (n): " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["dev[/x]", "team[blue]", "https://[fd00:100::1]:6443"])
+def test_names_in_lines_and_tables_are_no_markup(capsys, name):
+    console.out.print(f"In {name} are:")
+    console.say((name, "bold"), f" of {name}")
+    table = Table.grid()
+    table.add_row(name)
+    console.out.print(table)
+    assert capsys.readouterr().out.splitlines() == [f"In {name} are:", f"{name} of {name}", name]
+
+
+def test_nothing_is_written_as_markup():
+    """The consoles would show it as it stands."""
+    styles = re.compile(r"\[/?(bold|dim|red|green|yellow|cyan)\]")
+    files = Path(console.__file__).parent.glob("*.py")
+    assert [path.name for path in files if styles.search(path.read_text())] == []
 
 
 # The last is Ctrl-D.

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from mlship.cli import logs_view
+from mlship.cli import console, logs_view, status_view
 from mlship.cluster import (
     answering,
     autoscaling,
@@ -24,6 +24,7 @@ from mlship.cluster import (
     undeploying,
 )
 from mlship.cluster.access import Access
+from mlship.cluster.deployed import Deployed
 from mlship.cluster.kubeconfig import Cluster
 from mlship.cluster.logs import Line, Source
 from mlship.commands import kubectl
@@ -469,6 +470,14 @@ def test_status_of_what_serves():
     assert status.digests(found.snapshot) == [f"sha256:{'ab' * 32}"]
 
 
+@pytest.mark.parametrize("name", ["dev[/x]", "team[blue]"])
+def test_names_in_a_status_are_no_markup(capsys, name):
+    way = Access(Cluster(name, "dev", "https://[fd00:100::1]:6443", "ann"), TARGET, None)
+    there = Deployed(SimpleNamespace(), way, None)
+    console.out.print(status_view.picture(there, status.of(snapshot(), [], [], [])))
+    assert f"context     {name} (https://[fd00:100::1]:6443)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("progressing", "certain", "state"),
     [
@@ -896,6 +905,25 @@ def test_following_goes_on_where_a_stream_was_cut_off(monkeypatch):
     )  # fmt: skip
     assert ofs["iris-b"][0] == ("logs", "iris-b", *start)  # all that it wrote: it came later
     assert notes[0] == "iris-b: follows now"
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("bind: address already in use", "Port 8080 is in use here"),
+        ("bind: permission denied", "Port 8080 can't be used here"),
+    ],
+)
+def test_a_port_that_is_taken_is_not_the_clusters_fault(said, what):
+    class Busy:
+        @contextlib.contextmanager
+        def background(self, command):
+            yield iter([f"Unable to listen on port 8080: {said}"])
+
+    with pytest.raises(ClusterError) as caught, answering.tunnel(Busy(), TARGET, "iris", 8080):
+        pass
+    assert caught.value.what == what and said in caught.value.why
+    assert "--port" in caught.value.next
 
 
 # Taking it away

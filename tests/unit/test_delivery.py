@@ -1,5 +1,6 @@
 """What is said of a deployment that was stopped, and of what programs print."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,23 @@ def test_stopped(job, capsys, monkeypatch, stop):
     assert said.index("mlship rollback --to 4") < said.index("On the cluster now: ")
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_stopped_for_programs(job, capsys, monkeypatch, again):
+    def look(self):
+        if again:  # Ctrl-C once more
+            raise KeyboardInterrupt
+        return snapshot("iris:2", revision=5)
+
+    job.as_json, job.stage, job.done = True, WAITING, ["configmap/iris serverside-applied"]
+    monkeypatch.setattr(Rolling, "look", look)
+    with pytest.raises(KeyboardInterrupt), job.told():
+        raise KeyboardInterrupt
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["stopped"], told["image"]) == (False, WAITING, "iris:2")
+    assert told["applied"] == ["configmap/iris serverside-applied"]
+    assert told.get("revision") == (None if again else 5)
+
+
 def test_stopped_where_nothing_answers(job, capsys, monkeypatch):
     def silent(self):
         raise ClusterError("The cluster does not answer")
@@ -171,3 +189,5 @@ def test_an_error_is_printed_for_programs_once(capsys):
 def test_the_values_of_an_error():
     found = console.as_values(ClusterError("a", why="b", next="c"))
     assert found == {"what": "a", "why": "b", "next": "c", "exit_code": 7}
+    refused = ClusterError("a", why="b", next="c", cause="forbidden")
+    assert console.as_values(refused) == found | {"cause": "forbidden"}

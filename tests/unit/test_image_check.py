@@ -46,8 +46,8 @@ def quick(monkeypatch):
     monkeypatch.setattr("mlship.cluster.imagecheck.on_path", lambda name: [f"/bin/{name}"])
 
 
-def ensure(image, programs, local="kind", own=False):
-    cluster = Cluster(f"{local}-dev", "dev", "https://x", "ann", local)
+def ensure(image, programs, local="kind", own=False, context=None):
+    cluster = Cluster(context or f"{local}-dev", "dev", "https://x", "ann", local)
     way = Access(cluster, Target("kubectl", cluster.context, "ml"), None)
     image_check.ensure(image, way, programs, name="iris", own=own)
     return programs
@@ -60,6 +60,10 @@ LOAD = {image: ("kind", "load", "docker-image", image, "--name", "dev") for imag
 @pytest.mark.parametrize("own", [True, False])
 def test_kind_gets_what_its_nodes_lack(image, own):
     assert ensure(image, Programs(), own=own).loaded == [LOAD[image]]
+
+
+def test_the_name_of_a_context_is_no_markup():
+    assert ensure(HERE, Programs(), context="kind-[/x]").loaded[0][-1] == "[/x]"
 
 
 @pytest.mark.parametrize("image", [HERE, REMOTE])

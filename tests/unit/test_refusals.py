@@ -318,6 +318,22 @@ def test_the_error_of_a_refusal():
     assert error.cause == "no-namespace"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: Service iris does not have a service port 80",
+        "error: unable to forward port because pod is not running. Current status=Pending",
+        'error: executing "diff" failed: exec: "diff": executable file not found in $PATH',
+    ],
+)
+def test_what_is_not_about_manifests_does_not_blame_them(said):
+    error = refusals.refused(Target("kubectl", None, "ml"), said)
+    assert (error.what, error.why, error.cause) == ("kubectl failed", said, "refused")
+    assert "k8s/" not in error.next
+    applied = refusals.refused(Target("kubectl", None, "ml"), said, applied=True)
+    assert applied.what == "The cluster refused the manifests" and "k8s/" in applied.next
+
+
 @given(st.text())
 def test_any_text_has_an_answer(text):
     found = refusal(text)

@@ -88,6 +88,13 @@ def test_advice_that_only_deploy_can_follow(advice, fitting):
     assert failure(verdict="failed", advice=advice, deploys=False).what == "It is not ready"
 
 
+def test_advice_that_only_deploy_can_follow_is_not_for_programs_either():
+    moment = Moment(ROLLING, "failed", (Trouble("probe", "It is not ready", (), STAYS),), 1.0)
+    assert waiting.troubles(moment)[0]["next"] == STAYS
+    (found,) = waiting.troubles(moment, deploys=False)
+    assert (found["cause"], found["next"]) == ("probe", "correct it")
+
+
 class Gone:
     """A project whose Deployment can't be looked at."""
 
