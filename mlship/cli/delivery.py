@@ -18,6 +18,7 @@ from mlship.cluster.rolling import Rolling, Superseded
 from mlship.commands import kubectl
 from mlship.errors import ClusterError, MlshipError
 from mlship.rollout import refusals, undo
+from mlship.rollout.looking import asked
 from mlship.rollout.progress import counts
 from mlship.rollout.revisions import image_of
 from mlship.rollout.snapshot import Snapshot, revision
@@ -74,7 +75,8 @@ class Delivery:
             ClusterError: the cluster can't be reached, or refuses.
         """
         before = releasing.look(self.prepared, self.target, self.runner)
-        answer = self.runner.ask(kubectl.diff(self.target, self.prepared.text))
+        command = kubectl.diff(self.target, self.prepared.text)
+        answer = asked(self.runner, self.target, command, timeout=releasing.CHECKED_SECONDS)
         if answer.code > 1:
             raise refusals.refused(self.target, answer.stderr)
         going = [
@@ -160,10 +162,10 @@ class Delivery:
         if last.verdict == "done":
             rollingback.unmark(self.deployed, last.snapshot)
             return
-        rollingback.mark(self.deployed, self.before.snapshot, last)
         self.outcome["troubles"] = [rollout_view.as_values(t) for t in last.troubles]
         cause = waiting.failure(self.name, last, timeout)
         console.show_error(ClusterError(cause.what, why=cause.why), label="Failed")
+        rollingback.mark(self.deployed, self.before.snapshot, last)
         ending = f"{self.name} was left as it is (--no-rollback)"
         if self.rollback:
             ending = self._go_back()

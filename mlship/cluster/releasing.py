@@ -43,6 +43,8 @@ class Before:
         return self.snapshot.deployment
 
 
+# How long the API server may take to check a whole release, admission included.
+CHECKED_SECONDS = 60.0
 # What a dry run knows.
 NOTHING = Before({}, [], [], Snapshot.of("", []))
 
@@ -97,10 +99,12 @@ def rehearse(
     """Have the API server check the release, keeping nothing; return whether to force conflicts.
 
     Raises:
-        ClusterError: it refuses: rights, admission, a conflict that is not ours to take.
+        ClusterError: it does not answer, or refuses: rights, admission, a conflict that is not
+            ours to take.
     """
     text = prepared.text
-    answer = runner.ask(kubectl.apply(target, text, force=force, rehearse=True))
+    command = kubectl.apply(target, text, force=force, rehearse=True)
+    answer = asked(runner, target, command, timeout=CHECKED_SECONDS)
     if answer.code == 0:
         return force
     found = conflicts.parse(answer.stderr)
@@ -112,7 +116,8 @@ def rehearse(
     ]
     if not found or not all(ours):
         raise refusals.refused(target, answer.stderr)
-    again = runner.ask(kubectl.apply(target, text, force=True, rehearse=True))
+    command = kubectl.apply(target, text, force=True, rehearse=True)
+    again = asked(runner, target, command, timeout=CHECKED_SECONDS)
     if again.code != 0:
         raise refusals.refused(target, again.stderr)
     return True

@@ -27,7 +27,7 @@ from mlship.cluster.access import Access
 from mlship.cluster.kubeconfig import Cluster
 from mlship.cluster.logs import Line, Source
 from mlship.commands import kubectl
-from mlship.errors import ClusterError, UsageError
+from mlship.errors import ClusterError, ToolFailed, UsageError
 from mlship.rollout import looking, revisions
 from mlship.rollout.snapshot import Snapshot
 from mlship.rollout.trouble import Trouble
@@ -623,6 +623,28 @@ def test_the_revision_that_failed_is_marked():
         for cause in ("crash-loop", "late")
     ]
     assert not rollingback.mark(deployed(Recording(code=1)), before, failed), "one may not"
+
+
+class Slow(Recording):
+    """A runner whose kubectl does not answer in time."""
+
+    def ask(self, command, timeout=60):
+        self.asked.append(timeout)
+        raise ToolFailed(f"kubectl did not answer within {timeout} s")
+
+
+def test_a_mark_is_not_worth_the_way_back():
+    before = Snapshot.of("iris", [deployment(revision=1), replica_set(1, "iris:1")], NOW)
+    found, runner = snapshot(), Slow()
+    assert not rollingback.mark(deployed(runner), before, Moment(found, "failed", (LOOP,), 9))
+    found.newest["metadata"].setdefault("annotations", {})["mlship/failed"] = "probe"
+    rollingback.unmark(deployed(runner), found)
+    assert runner.asked == [10, 10]
+
+
+def test_a_rollback_where_the_cluster_does_not_answer():
+    with pytest.raises(ClusterError, match="does not answer"):
+        rollingback.find(deployed(Slow()), snapshot(), 1)
 
 
 def test_what_served_before_is_not_marked():

@@ -12,7 +12,7 @@ from mlship.cluster.manifests import Release, Scaling
 from mlship.cluster.preparing import Prepared
 from mlship.cluster.releasing import NOTHING, Before
 from mlship.commands.kubectl import Target
-from mlship.errors import ClusterError
+from mlship.errors import ClusterError, ToolFailed
 from mlship.project import Project
 from mlship.rollout.snapshot import REVISION, Snapshot
 from mlship.runner import Result
@@ -426,6 +426,15 @@ def test_a_rehearsal_that_fails(count, answers, what):
     with pytest.raises(ClusterError) as caught:
         releasing.rehearse(release, NOTHING, TARGET, says, force=False)
     assert caught.value.what.startswith(what)
+
+
+def test_a_rehearsal_that_nobody_answers():
+    class Slow:
+        def ask(self, command, timeout=60):
+            raise ToolFailed("kubectl did not answer within 60 s")
+
+    with pytest.raises(ClusterError, match="The cluster does not answer"):
+        releasing.rehearse(prepared(deployment()), NOTHING, TARGET, Slow(), force=False)
 
 
 def test_run_stops_at_the_first_that_fails():
