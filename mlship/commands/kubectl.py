@@ -184,8 +184,8 @@ def port_forward(target: Target, name: str, port: int = 0) -> Command:
 
 
 def kinds(target: Target) -> Command:
-    """Ask which kinds of objects a namespace there may hold."""
-    return target.command("api-resources", "--namespaced=true", "--no-headers", "--cached")
+    """Ask which kinds of objects a namespace there may hold; of the cluster, not of a cache."""
+    return target.command("api-resources", "--namespaced=true", "--no-headers")
 
 
 def pods(target: Target, name: str) -> Command:

@@ -44,9 +44,7 @@ def test_argv():
         assert command.argv[:5] == START and command.stdin is None
         return command.argv[5:]
 
-    assert words(kubectl.kinds(TARGET)) == (
-        "api-resources", "--namespaced=true", "--no-headers", "--cached",
-    )  # fmt: skip
+    assert words(kubectl.kinds(TARGET)) == ("api-resources", "--namespaced=true", "--no-headers")
     assert words(kubectl.entrances(TARGET)) == ("get", "service,ingress", "--output", "json")
     assert words(kubectl.existing(TARGET, "secret", ["a", "b"])) == (
         "get", "secret", "a", "b", "--ignore-not-found", "--output", "name",
