@@ -306,6 +306,22 @@ def test_an_autoscaler_without_metrics_says_so():
     assert autoscaling.of(DEPLOYMENT, [hpa([off])]).trouble == "off while the count is 0"
 
 
+@pytest.mark.parametrize(
+    ("said", "trouble"),
+    [
+        ("unable to get metrics for resource cpu: no metrics returned from resource metrics API",
+         "there are no metrics of the new pods yet"),
+        ("did not receive metrics for targeted pods (pods might be unready)",
+         "there are no metrics of the new pods yet"),
+        ("unable to fetch metrics from custom metrics API: no custom metrics API registered",
+         "unable to fetch metrics from custom metrics API: no custom metrics API registered"),
+    ],
+)  # fmt: skip
+def test_metrics_server_is_not_missing_where_it_has_nothing_yet(said, trouble):
+    condition = NO_METRICS | {"message": said}
+    assert autoscaling.of(DEPLOYMENT, [hpa([condition])]).trouble == trouble
+
+
 def test_kedas_autoscaler_is_named_as_its_scaled_object():
     keda = hpa(labels={"scaledobject.keda.sh/name": "iris"})
     assert autoscaling.of(DEPLOYMENT, [keda]).kind == "ScaledObject"
