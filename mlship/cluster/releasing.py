@@ -185,6 +185,8 @@ def run(
 
 def _is_done(line: str) -> bool:
     """Tell whether kubectl says of an object that it was changed, before it failed at another."""
+    # Since 1.34: ... deleted from ml namespace
+    line = line.partition(" from ")[0]
     return line.endswith(("serverside-applied", " created", " configured", " deleted"))
 
 
@@ -241,13 +243,18 @@ def _sets(snapshot: Snapshot) -> list[Object]:
     return list(snapshot.replica_sets) if snapshot.newest else []
 
 
-def removal(items: list[Object], target: Target, *, cascade: bool = False) -> list[Command]:
-    """Return the commands that remove objects, one for each kind."""
+def removal(
+    items: list[Object], target: Target, *, cascade: bool = False, seconds: int = 60
+) -> list[Command]:
+    """Return the commands that remove objects, one for each kind.
+
+    ``cascade`` waits until all that they own is gone, too, ``seconds`` for each kind.
+    """
     names_of: dict[str, list[str]] = {}
     for item in items:
         names_of.setdefault(applyset.group_kind(item), []).append(item["metadata"]["name"])
     return [
-        kubectl.delete(target, kind.lower(), sorted(names), cascade=cascade)
+        kubectl.delete(target, kind.lower(), sorted(names), cascade=cascade, seconds=seconds)
         for kind, names in sorted(names_of.items())
     ]
 

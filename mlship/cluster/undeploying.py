@@ -27,6 +27,8 @@ _INSTALLED = {
     "PrometheusRule.monitoring.coreos.com", "ScaledObject.keda.sh",
     "ServiceMonitor.monitoring.coreos.com",
 }  # fmt: skip
+# How long one kind may take to go: pods finish what they were asked, KServe's within five minutes.
+_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def steps(remains: Remains, way: Access) -> list[Command]:
     found = [
         command
         for group in groups.values()
-        for command in releasing.removal(group, way.target, cascade=True)
+        for command in releasing.removal(group, way.target, cascade=True, seconds=_SECONDS)
     ]
     parent = [remains.parent] if remains.parent else []
     return found + releasing.removal(parent, way.target)

@@ -36,6 +36,7 @@ from mlship.runner import Result
 
 TARGET = kubectl.Target("kubectl", "dev", "ml")
 START = ("kubectl", "--context", "dev", "--namespace", "ml")
+LIMIT = "--request-timeout=60s"
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
@@ -64,7 +65,7 @@ def test_argv():
 def test_objects_are_applied_as_documents_of_their_own():
     command = kubectl.apply_objects(TARGET, [{"kind": "A"}, {"kind": "B"}], force=True)
     assert command.argv[5:] == (
-        "apply", "--server-side", "--field-manager=mlship", "--force-conflicts", "-f", "-",
+        "apply", "--server-side", "--field-manager=mlship", LIMIT, "--force-conflicts", "-f", "-",
     )  # fmt: skip
     documents = command.stdin.split("\n---\n")
     assert [json.loads(text)["kind"] for text in documents] == ["A", "B"]
@@ -540,7 +541,7 @@ def test_the_way_back_is_to_the_revision_before():
     (command,) = rollingback.steps(deployed(runner), snapshot(), way, "eva@laptop")
     (applied,) = [json.loads(text) for text in command.stdin.split("\n---\n")]
     assert command.argv[5:] == (
-        "apply", "--server-side", "--field-manager=mlship", "--force-conflicts", "-f", "-",
+        "apply", "--server-side", "--field-manager=mlship", LIMIT, "--force-conflicts", "-f", "-",
     )  # fmt: skip
     assert applied["spec"]["template"]["spec"]["containers"][0]["image"] == "iris:1"
     assert "pod-template-hash" not in applied["spec"]["template"]["metadata"]["labels"]
@@ -562,10 +563,10 @@ def test_the_way_back_takes_over_first_what_others_added_to_the_pods():
         rollingback.back(deployed(None), found, way.replica_set),
     ):
         first, second = (command.argv[5:] for command in commands)
-        assert first[:5] == (
-            "patch", "deployment", "iris", "--type=json", "--field-manager=mlship"
+        assert first[:6] == (
+            "patch", "deployment", "iris", "--type=json", "--field-manager=mlship", LIMIT,
         )  # fmt: skip
-        _, owners = json.loads(first[5].removeprefix("--patch="))
+        _, owners = json.loads(first[6].removeprefix("--patch="))
         assert [each["manager"] for each in owners["value"]] == ["mlship"]
         assert second[:3] == ("apply", "--server-side", "--field-manager=mlship")
 
@@ -763,7 +764,7 @@ def test_an_autoscaler_goes_before_the_count_is_set():
     commands = scaling.steps(deployed(None), [ours], 0)
     assert [command.argv[5:] for command in commands] == [
         ("delete", "horizontalpodautoscaler.autoscaling", "iris", "--ignore-not-found",
-         "--cascade=foreground"),
+         "--cascade=foreground", "--timeout=60s", LIMIT),
         ("scale", "deployment/iris", "--replicas=0"),
     ]  # fmt: skip
 
@@ -954,11 +955,11 @@ def test_what_goes_what_stays_and_in_which_order():
     ]  # fmt: skip
     access = Access(Cluster("dev", "dev", "https://x", "ann"), TARGET, None)
     commands = [command.argv[5:] for command in undeploying.steps(found, access)]
+    gone = ("--ignore-not-found", "--cascade=foreground", "--timeout=600s", LIMIT)
     assert commands == [
-        ("delete", "horizontalpodautoscaler.autoscaling", "iris", "--ignore-not-found",
-         "--cascade=foreground"),
-        ("delete", "deployment.apps", "iris", "--ignore-not-found", "--cascade=foreground"),
-        ("delete", "service", "iris", "--ignore-not-found", "--cascade=foreground"),
-        ("delete", "configmap", "iris-mlship", "--ignore-not-found"),
-    ]  # fmt: skip
+        ("delete", "horizontalpodautoscaler.autoscaling", "iris", *gone),
+        ("delete", "deployment.apps", "iris", *gone),
+        ("delete", "service", "iris", *gone),
+        ("delete", "configmap", "iris-mlship", "--ignore-not-found", "--wait=false", LIMIT),
+    ]
     assert undeploying.of({}, []).is_empty and not found.is_empty
