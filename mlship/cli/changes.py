@@ -12,6 +12,7 @@ from mlship.cluster.preparing import Prepared
 from mlship.commands import kubectl
 from mlship.commands.kubectl import Target
 from mlship.rollout import refusals
+from mlship.rollout.looking import asked
 from mlship.runner import Runner
 
 
@@ -24,7 +25,8 @@ def show(
         ClusterError: the cluster can't be reached, or refuses.
     """
     before = releasing.look(prepared, target, runner)
-    answer = runner.ask(kubectl.diff(target, prepared.text))
+    command = kubectl.diff(target, prepared.text)
+    answer = asked(runner, target, command, timeout=releasing.CHECKED_SECONDS)
     if answer.code > 1:
         raise refusals.refused(target, answer.stderr)
     going = [

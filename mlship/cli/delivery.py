@@ -130,10 +130,10 @@ class Delivery:
         if last.verdict == "done":
             rollingback.unmark(self.deployed, last.snapshot)
             return
-        rollingback.mark(self.deployed, self.before.snapshot, last)
         self.outcome["troubles"] = waiting.troubles(last)
         cause = waiting.failure(self.name, last, timeout)
         console.show_error(ClusterError(cause.what, why=cause.why), label="Failed")
+        rollingback.mark(self.deployed, self.before.snapshot, last)
         ending = f"{self.name} was left as it is (--no-rollback)"
         if self.rollback:
             ending = self._go_back()

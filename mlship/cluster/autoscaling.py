@@ -19,6 +19,8 @@ from mlship.runner import Runner
 SCALED_OBJECT = "ScaledObject.keda.sh"
 _HPA = "HorizontalPodAutoscaler.autoscaling"
 _KEDA = "scaledobject.keda.sh/name"
+# Of pods that have just started, metrics-server has nothing for a minute or so.
+_NO_SAMPLES = ("no metrics returned from resource metrics API", "did not receive metrics for")
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,10 @@ def _trouble(conditions: list[Object]) -> str:
             if condition.get("reason") == "ScalingDisabled":
                 return "off while the count is 0"
             message = str(condition.get("message", ""))
-            if "metrics API" in message or "metrics.k8s.io" in message:
+            if "unable to fetch metrics from resource metrics API" in message:
                 return "it gets no metrics: the cluster has no metrics-server that answers"
+            if any(words in message for words in _NO_SAMPLES):
+                return "there are no metrics of the new pods yet"
             return message or str(condition.get("reason"))
         if condition["type"] == "AbleToScale" and condition["status"] == "False":
             return str(condition.get("message") or condition.get("reason"))

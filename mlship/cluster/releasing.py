@@ -43,6 +43,8 @@ class Before:
         return self.snapshot.deployment
 
 
+# How long the API server may take to check a whole release, admission included.
+CHECKED_SECONDS = 60.0
 # What a dry run knows.
 NOTHING = Before({}, [], [], Snapshot.of("", []))
 
@@ -97,10 +99,12 @@ def rehearse(
     """Have the API server check the release, keeping nothing; return whether to force conflicts.
 
     Raises:
-        ClusterError: it refuses: rights, admission, a conflict that is not ours to take.
+        ClusterError: it does not answer, or refuses: rights, admission, a conflict that is not
+            ours to take.
     """
     text = prepared.text
-    answer = runner.ask(kubectl.apply(target, text, force=force, rehearse=True))
+    command = kubectl.apply(target, text, force=force, rehearse=True)
+    answer = asked(runner, target, command, timeout=CHECKED_SECONDS)
     if answer.code == 0:
         return force
     found = conflicts.parse(answer.stderr)
@@ -112,7 +116,8 @@ def rehearse(
     ]
     if not found or not all(ours):
         raise refusals.refused(target, answer.stderr, applied=True)
-    again = runner.ask(kubectl.apply(target, text, force=True, rehearse=True))
+    command = kubectl.apply(target, text, force=True, rehearse=True)
+    again = asked(runner, target, command, timeout=CHECKED_SECONDS)
     if again.code != 0:
         raise refusals.refused(target, again.stderr, applied=True)
     return True
@@ -180,6 +185,8 @@ def run(
 
 def _is_done(line: str) -> bool:
     """Tell whether kubectl says of an object that it was changed, before it failed at another."""
+    # Since 1.34: ... deleted from ml namespace
+    line = line.partition(" from ")[0]
     return line.endswith(("serverside-applied", " created", " configured", " deleted"))
 
 
@@ -236,13 +243,18 @@ def _sets(snapshot: Snapshot) -> list[Object]:
     return list(snapshot.replica_sets) if snapshot.newest else []
 
 
-def removal(items: list[Object], target: Target, *, cascade: bool = False) -> list[Command]:
-    """Return the commands that remove objects, one for each kind."""
+def removal(
+    items: list[Object], target: Target, *, cascade: bool = False, seconds: int = 60
+) -> list[Command]:
+    """Return the commands that remove objects, one for each kind.
+
+    ``cascade`` waits until all that they own is gone, too, ``seconds`` for each kind.
+    """
     names_of: dict[str, list[str]] = {}
     for item in items:
         names_of.setdefault(applyset.group_kind(item), []).append(item["metadata"]["name"])
     return [
-        kubectl.delete(target, kind.lower(), sorted(names), cascade=cascade)
+        kubectl.delete(target, kind.lower(), sorted(names), cascade=cascade, seconds=seconds)
         for kind, names in sorted(names_of.items())
     ]
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from mlship.cluster.deployed import Deployed
 from mlship.commands import kubectl
 from mlship.commands.kubectl import MANAGER, Target
-from mlship.errors import ClusterError
+from mlship.errors import ClusterError, ToolFailed
 from mlship.rollout import managers, undo
+from mlship.rollout.looking import asked
 from mlship.rollout.revisions import BY, CAUSE, Revision, image_of, needs, revisions
 from mlship.rollout.snapshot import Object, Snapshot, revision
 from mlship.rollout.watching import Moment, is_done
 from mlship.runner import Command
+
+# A mark is a help for later; nothing waits long for it.
+_MARK_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,15 @@ def _check(deployed: Deployed, replica_set: Object) -> None:
     """Make sure that what the pods read is still there.
 
     Raises:
-        ClusterError: it is gone. Where one may not look, nothing is raised.
+        ClusterError: it is gone, or the cluster does not answer. Where one may not look, nothing
+            is raised.
     """
     gone = []
     for kind, names in needs(replica_set).items():
         if not names:
             continue
-        answer = deployed.runner.ask(kubectl.existing(deployed.target, kind, sorted(names)))
+        command = kubectl.existing(deployed.target, kind, sorted(names))
+        answer = asked(deployed.runner, deployed.target, command)
         if answer.code != 0:
             continue
         there = {line.rpartition("/")[2] for line in answer.stdout.splitlines()}
@@ -174,7 +181,8 @@ def back(deployed: Deployed, now: Snapshot, replica_set: Object) -> list[Command
 def mark(deployed: Deployed, before: Snapshot, last: Moment) -> bool:
     """Mark the revision whose rollout failed, so that no rollback goes to it by itself.
 
-    Returns whether it is marked: not where nothing new was begun, nor where one may not.
+    Returns whether it is marked: not where nothing new was begun, where one may not, or where the
+    API server is slow: what served before waits to come back.
     """
     found = last.snapshot.newest
     uid = found.get("metadata", {}).get("uid")
@@ -182,15 +190,21 @@ def mark(deployed: Deployed, before: Snapshot, last: Moment) -> bool:
         return False
     cause = last.troubles[0].cause if last.troubles else "late"
     command = kubectl.mark_failed(deployed.target, found["metadata"]["name"], cause)
-    return deployed.runner.ask(command).code == 0
+    return _annotated(deployed, command)
 
 
 def unmark(deployed: Deployed, snapshot: Snapshot) -> None:
-    """Take the mark off the newest revision, which serves now; where one may not, it stays.
+    """Take the mark off the newest revision, which serves now; where that fails, it stays.
 
     It stays where no pod is wanted, too: that proves nothing.
     """
     marked = undo.failed(snapshot.newest) or undo.failed(snapshot.deployment)
     if marked and snapshot.wanted:
         name = snapshot.newest["metadata"]["name"]
-        deployed.runner.ask(kubectl.unmark_failed(deployed.target, deployed.name, name))
+        _annotated(deployed, kubectl.unmark_failed(deployed.target, deployed.name, name))
+
+
+def _annotated(deployed: Deployed, command: Command) -> bool:
+    with contextlib.suppress(ToolFailed):
+        return deployed.runner.ask(command, timeout=_MARK_SECONDS).code == 0
+    return False

@@ -9,8 +9,9 @@ from mlship.cluster.access import Access
 from mlship.cluster.applyset import Object, group_kind, key
 from mlship.cluster.manifests import AUTOSCALERS
 from mlship.commands import kubectl
+from mlship.errors import ClusterError
 from mlship.project import Project
-from mlship.rollout.looking import objects, whole
+from mlship.rollout.looking import Answer, objects, whole
 from mlship.rollout.revisions import needs
 from mlship.runner import Command, Runner
 
@@ -21,10 +22,13 @@ _KINDS = {
     "Service", "ServiceAccount",
 }  # fmt: skip
 _INSTALLED = {
-    "HTTPRoute.gateway.networking.k8s.io", "InferenceService.serving.kserve.io",
-    "PodMonitor.monitoring.coreos.com", "PrometheusRule.monitoring.coreos.com",
-    "ScaledObject.keda.sh", "ServiceMonitor.monitoring.coreos.com",
+    "Gateway.gateway.networking.k8s.io", "HTTPRoute.gateway.networking.k8s.io",
+    "InferenceService.serving.kserve.io", "PodMonitor.monitoring.coreos.com",
+    "PrometheusRule.monitoring.coreos.com", "ScaledObject.keda.sh",
+    "ServiceMonitor.monitoring.coreos.com",
 }  # fmt: skip
+# How long one kind may take to go: pods finish what they were asked, KServe's within five minutes.
+_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -67,17 +71,26 @@ def find(project: Project, way: Access, runner: Runner) -> Remains:
     )  # fmt: skip
     parent = parents[0] if parents else {}
     there, recorded = kinds.served(runner, target), applyset.kinds_of(parent)
-    wanted = recorded | _KINDS
-    if there:
-        wanted = (wanted | _INSTALLED) & there
+    # What is recorded is asked for in any case: it would be left behind without a record.
+    wanted = recorded | ((_KINDS | _INSTALLED) & there if there else _KINDS)
     # Without these, all that the record tells of is found; and what is kept need not be.
     spared = {kinds.resource(kind) for kind in (_INSTALLED - recorded) | applyset.KEPT}
     member = f"{applyset.PART_OF}={applyset.identity(name, target.namespace)}"
     labelled = (f"{applyset.MANAGED_BY}=mlship", f"app.kubernetes.io/name={name}")
-    answers = [
-        whole(runner, target, kubectl.get(target, _names(wanted), *selectors), spared=spared)
-        for selectors in ((member,), labelled)
-    ]
+
+    def ask(wanted: set[str]) -> list[Answer]:
+        return [
+            whole(runner, target, kubectl.get(target, _names(wanted), *selectors), spared=spared)
+            for selectors in ((member,), labelled)
+        ]
+
+    try:
+        answers = ask(wanted)
+    except ClusterError:
+        # A kind whose operator was removed since; its objects went with it.
+        if not there or recorded <= there:
+            raise
+        answers = ask(wanted & there)
     remains = of(parent, [item for answer in answers for item in answer.objects])
     unseen = frozenset().union(*(answer.unread for answer in answers))
     return replace(remains, unseen=tuple(sorted(unseen)))
@@ -133,7 +146,7 @@ def steps(remains: Remains, way: Access) -> list[Command]:
     found = [
         command
         for group in groups.values()
-        for command in releasing.removal(group, way.target, cascade=True)
+        for command in releasing.removal(group, way.target, cascade=True, seconds=_SECONDS)
     ]
     parent = [remains.parent] if remains.parent else []
     return found + releasing.removal(parent, way.target)

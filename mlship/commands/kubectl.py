@@ -14,7 +14,10 @@ from mlship.runner import Command
 MANAGER = "mlship"
 # The annotation of a replica set whose rollout failed; its value is the cause.
 FAILED = "mlship/failed"
-_APPLY = ("apply", "--server-side", f"--field-manager={MANAGER}")
+# How long one request that changes something may take, as API servers have it, too: kubectl
+# itself would wait for one that hangs.
+_ACT = "--request-timeout=60s"
+_APPLY = ("apply", "--server-side", f"--field-manager={MANAGER}", _ACT)
 # What a rollout is judged by, of one project.
 WATCHED = "deployment,replicaset,pod,horizontalpodautoscaler"
 # What it may hang on, of the whole namespace.
@@ -109,7 +112,7 @@ def hand_over_replicas(target: Target, name: str, count: int) -> Command:
         "spec": {"replicas": count},
     }
     command = target.command(
-        "apply", "--server-side", f"--field-manager={MANAGER}-replicas", "--force-conflicts",
+        "apply", "--server-side", f"--field-manager={MANAGER}-replicas", _ACT, "--force-conflicts",
         "-f", "-",
     )  # fmt: skip
     return replace(command, stdin=json.dumps(manifest))
@@ -119,7 +122,7 @@ def patch_json(target: Target, kind: str, name: str, patch: list[dict[str, Any]]
     """Change one object by the steps of a JSON patch (RFC 6902)."""
     text = json.dumps(patch)
     return target.command(
-        "patch", kind, name, "--type=json", f"--field-manager={MANAGER}", f"--patch={text}"
+        "patch", kind, name, "--type=json", f"--field-manager={MANAGER}", _ACT, f"--patch={text}"
     )
 
 
@@ -144,10 +147,15 @@ def around(target: Target) -> Command:
     return target.command("get", AROUND, "--output", "json")
 
 
-def delete(target: Target, kind: str, names: Iterable[str], *, cascade: bool = False) -> Command:
-    """Remove objects of one kind (``deployment.apps``); ``cascade`` waits for all that they own."""
-    foreground = ("--cascade=foreground",) if cascade else ()
-    return target.command("delete", kind, *names, "--ignore-not-found", *foreground)
+def delete(
+    target: Target, kind: str, names: Iterable[str], *, cascade: bool = False, seconds: int = 60
+) -> Command:
+    """Remove objects of one kind (``deployment.apps``).
+
+    ``cascade`` waits until they and all that they own are gone, ``seconds`` at the most.
+    """
+    how = ("--cascade=foreground", f"--timeout={seconds}s") if cascade else ("--wait=false",)
+    return target.command("delete", kind, *names, "--ignore-not-found", *how, _ACT)
 
 
 def scale(target: Target, name: str, count: int) -> Command:
@@ -184,8 +192,8 @@ def port_forward(target: Target, name: str, port: int = 0) -> Command:
 
 
 def kinds(target: Target) -> Command:
-    """Ask which kinds of objects a namespace there may hold."""
-    return target.command("api-resources", "--namespaced=true", "--no-headers", "--cached")
+    """Ask which kinds of objects a namespace there may hold; of the cluster, not of a cache."""
+    return target.command("api-resources", "--namespaced=true", "--no-headers")
 
 
 def pods(target: Target, name: str) -> Command:

@@ -110,14 +110,16 @@ def _parse(text: str) -> list[Object]:
     return [found] if found else []
 
 
-def asked(runner: Runner, target: kubectl.Target, command: Command) -> Result:
+def asked(
+    runner: Runner, target: kubectl.Target, command: Command, *, timeout: float = _SECONDS
+) -> Result:
     """Return what kubectl says.
 
     Raises:
         ClusterError: the cluster does not answer.
     """
     try:
-        return runner.ask(command, timeout=_SECONDS)
+        return runner.ask(command, timeout=timeout)
     except ToolFailed as error:
         raise ClusterError(
             "The cluster does not answer",

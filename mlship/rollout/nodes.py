@@ -19,6 +19,8 @@ _PRESSURE = {
     "node.kubernetes.io/unreachable": "can't be reached",
     "node.kubernetes.io/network-unavailable": "have no network",
 }
+CORDONED = "node.kubernetes.io/unschedulable"
+_KEEPS_OFF = {"NoSchedule", "NoExecute"}
 # kubelet/eviction/helpers.go: limits of the pod's own, which it will exceed again.
 _OWN_LIMIT = re.compile(r"exceed")
 _REJECTED = re.compile(r"^(OutOf\w|UnexpectedAdmissionError|NodeAffinity|Terminated|NodeShutdown|"
@@ -50,7 +52,7 @@ def taints(of: Witness | list[Object]) -> list[str]:
         f"{word(t, 'key')}={word(t, 'value')}".rstrip("=")
         for node in several
         for t in parts(node, "spec", "taints")
-        if word(t, "effect") in {"NoSchedule", "NoExecute"}
+        if word(t, "effect") in _KEEPS_OFF
     ]
     return list(dict.fromkeys(found))
 
@@ -71,8 +73,70 @@ def requested(pod: Object, resource: str) -> Decimal:
     return max([steady, *map(of, first)]) + over
 
 
-def room(witness: Witness, resource: str) -> list[tuple[str, Decimal, Decimal]]:
-    """Return name, size and what is left of a resource for each node; empty where unknown."""
+def room(pod: Object, witness: Witness, resource: str) -> list[tuple[str, Decimal, Decimal]]:
+    """Return name, size and what is left of a resource for each node that a pod may run on.
+
+    Empty where unknown.
+    """
+    return [
+        (name(node), total, left)
+        for node, total, left in _left(witness, resource)
+        if _is_selected(pod, node) and not untolerated(pod, node)
+    ]
+
+
+def kept_off(pod: Object, witness: Witness, gpu: str = "") -> list[tuple[str, list[Object]]]:
+    """Return the nodes that would have room for a pod, and the taints that keep it off them.
+
+    Of a ``gpu``, where given, it is enough that the node has as many, free or not. First come the
+    nodes that may be meant for such pods.
+    """
+    asked = {gpu} if gpu else _resources(pod)
+    fits: dict[str, bool] = {}
+    for resource in asked:
+        wanted = requested(pod, resource)
+        for node, total, left in _left(witness, resource):
+            enough = (total if gpu else left) >= wanted
+            fits[name(node)] = fits.get(name(node), True) and enough
+    found = [
+        (name(node), taints)
+        for node in witness.nodes()
+        if fits.get(name(node)) and _is_selected(pod, node) and (taints := untolerated(pod, node))
+    ]
+    return sorted(found, key=lambda one: any("kubernetes.io/" in word(t, "key") for t in one[1]))
+
+
+def untolerated(pod: Object, node: Object) -> list[Object]:
+    """Return the taints of a node that keep a pod off; a cordoned node has one, too."""
+    found = [t for t in parts(node, "spec", "taints") if word(t, "effect") in _KEEPS_OFF]
+    if part(node, "spec").get("unschedulable") and CORDONED not in {word(t, "key") for t in found}:
+        found.append({"key": CORDONED, "effect": "NoSchedule"})
+    allowed = parts(pod, "spec", "tolerations")
+    return [taint for taint in found if not any(_tolerates(one, taint) for one in allowed)]
+
+
+def _tolerates(toleration: Object, taint: Object) -> bool:
+    """As ToleratesTaint of k8s.io/api/core/v1/toleration.go."""
+    for field in ("effect", "key"):
+        if word(toleration, field) not in {"", word(taint, field)}:
+            return False
+    return word(toleration, "operator") == "Exists" or (
+        word(toleration, "operator") in {"", "Equal"}
+        and word(toleration, "value") == word(taint, "value")
+    )
+
+
+def _is_selected(pod: Object, node: Object) -> bool:
+    return part(pod, "spec", "nodeSelector").items() <= part(node, "metadata", "labels").items()
+
+
+def _resources(pod: Object) -> set[str]:
+    several = [*parts(pod, "spec", "containers"), *parts(pod, "spec", "initContainers")]
+    return {str(key) for one in several for key in part(one, "resources", "requests")}
+
+
+def _left(witness: Witness, resource: str) -> list[tuple[Object, Decimal, Decimal]]:
+    """Return each node, its size and what is left of a resource; empty where unknown."""
     nodes = witness.nodes()
     pods = witness.node_pods() if nodes else []
     if not pods:
@@ -84,7 +148,7 @@ def room(witness: Witness, resource: str) -> list[tuple[str, Decimal, Decimal]]:
     found = []
     for node in nodes:
         total = amount(word(node, "status", "allocatable", resource) or "0") or Decimal(0)
-        found.append((name(node), total, total - used[name(node)]))
+        found.append((node, total, total - used[name(node)]))
     return found
 
 

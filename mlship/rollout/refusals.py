@@ -12,7 +12,8 @@ from mlship.rollout.trouble import Trouble
 # The causes that only kubectl's own text shows; those of admission may come here, too.
 CAUSES = (
     "no-context", "credentials", "tls", "unreachable", "forbidden", "no-namespace",
-    "field-conflict", "missing-crd", "version-skew", "invalid-manifest", "api-busy", "refused",
+    "field-conflict", "missing-crd", "version-skew", "invalid-manifest", "api-busy", "not-removed",
+    "refused",
 )  # fmt: skip
 # klog's lines repeat on stderr what kubectl says in the end.
 _KLOG = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*$\n?", re.M)
@@ -23,6 +24,9 @@ _BUSY = re.compile(
     r"currently unable to handle the request|too many requests|context deadline exceeded|"
     r"unable to return a response in the time allotted"
 )
+
+# kubectl/pkg/cmd/wait: what a delete waits for in vain. Older ones don't say on what.
+_REMAINS = re.compile(r"^error: timed out waiting for the condition(?: on (\S+))?$", re.M)
 
 
 def refusal(
@@ -41,7 +45,8 @@ def refusal(
     if found:
         return Trouble(found.cause, found.what, found.evidence, found.next)
     return (
-        reaching.trouble(said, program)
+        _remains(said, namespace, program)
+        or reaching.trouble(said, program)
         or _namespace(said, namespace, program)
         or rights.trouble(said, namespace, program)
         or mistakes.conflict(said)
@@ -91,6 +96,19 @@ def _other(said: str, applied: bool) -> Trouble:
     else:
         what, fix = "kubectl failed", "mend what it names, then run the same command again"
     return Trouble("refused", what, _last(said), fix)
+
+
+def _remains(said: str, namespace: str, program: str) -> Trouble | None:
+    found = _REMAINS.search(said)
+    if not found:
+        return None
+    what = found.group(1) or "an object"
+    look = f"{program} --namespace {namespace} get {found.group(1) or 'KIND/NAME'} --output yaml"
+    return Trouble(
+        "not-removed", f"The removal of {what} does not end: see its finalizers", _last(said),
+        f"{look}; start what takes its finalizers off (an operator that is down; for "
+        "foregroundDeletion, its pods have to end), or remove them",
+    )  # fmt: skip
 
 
 def _last(said: str) -> tuple[str, ...]:

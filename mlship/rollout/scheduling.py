@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 from mlship.rollout import nodes, storage
 from mlship.rollout.fields import age, condition, name, part, word, written
@@ -17,6 +16,8 @@ _GRACE = 5
 _AUTOSCALER_GRACE = 30
 GPUS = ("nvidia.com/", "amd.com/gpu", "gpu.intel.com/", "google.com/tpu", "aws.amazon.com/neuron")
 _INSUFFICIENT = re.compile(r"(\d+) Insufficient ([\w./-]+\w)")
+# What a node may have for the pods.
+_SOME = "room for another pod"
 _TAINT = re.compile(r"untolerated taint(?:\(s\)|s)?(?: \{([^}]*)\})?")
 # Labels and annotations of nodes that an autoscaler may add more of: its own, and those of the
 # pools that it grows.
@@ -70,11 +71,13 @@ def _cause(pod: Object, said: str, witness: Witness) -> Trouble:
     if taint := nodes.pressure(reasons, witness):
         return taint
     short = [resource for _, resource in _INSUFFICIENT.findall(reasons)]
-    for resource in short:
-        if resource.startswith(GPUS):
-            return _gpu(pod, resource, witness)
+    gpus = [resource for resource in short if resource.startswith(GPUS)]
+    others = [resource for resource in short if resource not in gpus]
+    # Where one is free, the node lacks something else.
+    if gpus and not (others and _is_free(pod, gpus[0], witness)):
+        return _gpu(pod, gpus[0], reasons, witness)
     if short:
-        return _room(pod, short, witness)
+        return _room(pod, others, witness)
     if "Too many pods" in reasons:
         return Trouble("unschedulable", "The nodes run as many pods as they may", (),
                        "add a node, or remove pods that nobody needs")  # fmt: skip
@@ -115,16 +118,36 @@ def _cause(pod: Object, said: str, witness: Witness) -> Trouble:
                    f"kubectl describe pod {name(pod)}")  # fmt: skip
 
 
-def _gpu(pod: Object, resource: str, witness: Witness) -> Trouble:
+def _is_free(pod: Object, resource: str, witness: Witness) -> bool:
     asked = nodes.requested(pod, resource)
-    free = nodes.room(witness, resource)
-    if free and any(total > 0 for _, total, _ in free):
-        best = max(free, key=lambda one: one[2])
+    return any(left >= asked for _, _, left in nodes.room(pod, witness, resource))
+
+
+def _gpu(pod: Object, resource: str, reasons: str, witness: Witness) -> Trouble:
+    asked = nodes.requested(pod, resource)
+    free = nodes.room(pod, witness, resource)
+    if kept := nodes.kept_off(pod, witness):
+        return _kept_off(kept, resource)
+    taken = [one for one in free if one[1] > 0 and one[2] < asked]
+    if taken:
+        best = max(taken, key=lambda one: one[2])
         return Trouble(
             "unschedulable", f"Every {resource} is taken: {asked} asked, {best[0]} has "
             f"{best[2]} of {best[1]} free", (), "wait for a free one, or add a node with one",
         )  # fmt: skip
-    none = "no node has any" if free else "no node has a free one"
+    # It would not get one that becomes free either.
+    if kept := nodes.kept_off(pod, witness, gpu=resource):
+        return _kept_off(kept, resource)
+    if not free and (found := _TAINT.search(reasons)):
+        taint = f" ({found.group(1).strip(': ')})" if found.group(1) else ""
+        return Trouble(
+            "unschedulable", f"No node has a free {resource}, but for those that keep these pods "
+            f"off by a taint{taint}", (),
+            "add a toleration for it under tolerations in mlship.yaml, or add a node with "
+            f"{resource}",
+        )  # fmt: skip
+    is_there = not free or any(total > 0 for _, total, _ in free)
+    none = "no node has a free one" if is_there else "no node has any"
     return Trouble(
         "gpu", f"The pods ask for {resource}, and {none}", (),
         "add a node with it and its device plugin (kubectl describe nodes), or remove gpu from "
@@ -132,16 +155,46 @@ def _gpu(pod: Object, resource: str, witness: Witness) -> Trouble:
     )  # fmt: skip
 
 
+def _kept_off(kept: list[tuple[str, list[Object]]], has: str) -> Trouble:
+    """Say which taint keeps the pods off a node that ``has`` what they ask for."""
+    node, taints = kept[0]
+    keys = [word(taint, "key") for taint in taints]
+    wanted = ", ".join(
+        f"{{key: {word(t, 'key')}, operator: Exists, effect: {word(t, 'effect')}}}" for t in taints
+    )
+    fix = f"add {wanted} to tolerations in mlship.yaml, or use nodes without the taint"
+    if nodes.CORDONED in keys:
+        fix = f"kubectl uncordon {node}, once its maintenance is over"
+    elif any(key.startswith("node.kubernetes.io/") for key in keys):
+        fix = f"kubectl describe node {node} tells why it has that"
+    first, *more = [_taints(*one, has) for one in kept]
+    return Trouble("unschedulable", first, tuple(more[:3]), fix)
+
+
+def _taints(node: str, taints: list[Object], has: str) -> str:
+    named = [
+        f"{word(t, 'key')}={word(t, 'value')}".rstrip("=") + f":{word(t, 'effect')}" for t in taints
+    ]
+    many = "taints keep" if len(named) > 1 else "taint keeps"
+    return f"{node} has {has}, but its {many} these pods off: {', '.join(named)}"
+
+
 def _room(pod: Object, short: list[str], witness: Witness) -> Trouble:
+    kept = nodes.kept_off(pod, witness)
+    # Control planes are not meant for such pods.
+    workers = [one for one in kept if not any(_is_role(taint) for taint in one[1])]
+    if workers:
+        return _kept_off(workers, _SOME)
     facts = []
     for resource in dict.fromkeys(short):
         asked = nodes.requested(pod, resource)
-        free = nodes.room(witness, resource)
+        # The others lack something else.
+        free = [one for one in nodes.room(pod, witness, resource) if one[2] < asked]
         if not free:
             facts.append(f"a pod asks for {written(resource, asked)}")
             continue
         node, total, left = max(free, key=lambda one: one[2])
-        missing = written(resource, max(Decimal(0), asked - left))
+        missing = written(resource, asked - left)
         largest = max(one[1] for one in free)
         facts.append(
             f"a pod asks for {written(resource, asked)}; {node}, which has the most left, has "
@@ -151,9 +204,13 @@ def _room(pod: Object, short: list[str], witness: Witness) -> Trouble:
     words = " and ".join(dict.fromkeys(short))
     return Trouble(
         "unschedulable", f"No node has enough {words} left for another pod: {facts[0]}",
-        tuple(facts[1:]),
+        (*facts[1:], *(_taints(*one, _SOME) for one in kept[:3])),
         "lower resources.requests in mlship.yaml, or ask for a larger node or one more",
     )  # fmt: skip
+
+
+def _is_role(taint: Object) -> bool:
+    return word(taint, "key").startswith("node-role.kubernetes.io/")
 
 
 def _is_fixed(witness: Witness) -> bool:

@@ -499,6 +499,28 @@ def test_undeploy_without_the_right_to_look_at_what_others_install(cluster, proj
     assert cluster.get("ConfigMap", "iris-mlship", NAMESPACE)
 
 
+def test_undeploy_of_kinds_that_came_later(deployed, cluster):
+    """kubectl remembers a cluster's kinds for hours."""
+    kubectl("api-resources")
+    made = {
+        "Gateway": "gateway.networking.k8s.io/v1",
+        "ServiceMonitor": "monitoring.coreos.com/v1",
+    }
+    for kind, version in made.items():
+        cluster.add_kind(kind, version)
+        cluster.put({"apiVersion": version, "kind": kind, "metadata": meta("iris")})
+    found = told("undeploy", "--yes", cwd=deployed)
+    assert not [kind for kind in made if cluster.objects(kind, NAMESPACE)], found["removed"]
+
+
+def test_undeploy_after_an_operator_was_removed(deployed, cluster):
+    kinds = {"Deployment.apps", "ScaledObject.keda.sh"}
+    cluster.put(applyset.parent("iris", NAMESPACE, kinds))
+    found = told("undeploy", "--yes", cwd=deployed)
+    assert "Deployment.apps/iris" in found["removed"]
+    assert not cluster.get("ConfigMap", "iris-mlship", NAMESPACE)
+
+
 def test_undeploy_of_a_part_removes_nothing(deployed, cluster):
     cluster.fail("list", "services", 500, "InternalError", "etcdserver: leader changed", times=1)
     done = mlship("undeploy", "--yes", cwd=deployed, check=False)

@@ -28,7 +28,7 @@ from mlship.cluster.deployed import Deployed
 from mlship.cluster.kubeconfig import Cluster
 from mlship.cluster.logs import Line, Source
 from mlship.commands import kubectl
-from mlship.errors import ClusterError, UsageError
+from mlship.errors import ClusterError, ToolFailed, UsageError
 from mlship.rollout import looking, revisions
 from mlship.rollout.snapshot import Snapshot
 from mlship.rollout.trouble import Trouble
@@ -37,6 +37,7 @@ from mlship.runner import Result
 
 TARGET = kubectl.Target("kubectl", "dev", "ml")
 START = ("kubectl", "--context", "dev", "--namespace", "ml")
+LIMIT = "--request-timeout=60s"
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
@@ -45,9 +46,7 @@ def test_argv():
         assert command.argv[:5] == START and command.stdin is None
         return command.argv[5:]
 
-    assert words(kubectl.kinds(TARGET)) == (
-        "api-resources", "--namespaced=true", "--no-headers", "--cached",
-    )  # fmt: skip
+    assert words(kubectl.kinds(TARGET)) == ("api-resources", "--namespaced=true", "--no-headers")
     assert words(kubectl.entrances(TARGET)) == ("get", "service,ingress", "--output", "json")
     assert words(kubectl.existing(TARGET, "secret", ["a", "b"])) == (
         "get", "secret", "a", "b", "--ignore-not-found", "--output", "name",
@@ -67,7 +66,7 @@ def test_argv():
 def test_objects_are_applied_as_documents_of_their_own():
     command = kubectl.apply_objects(TARGET, [{"kind": "A"}, {"kind": "B"}], force=True)
     assert command.argv[5:] == (
-        "apply", "--server-side", "--field-manager=mlship", "--force-conflicts", "-f", "-",
+        "apply", "--server-side", "--field-manager=mlship", LIMIT, "--force-conflicts", "-f", "-",
     )  # fmt: skip
     documents = command.stdin.split("\n---\n")
     assert [json.loads(text)["kind"] for text in documents] == ["A", "B"]
@@ -309,6 +308,22 @@ def test_an_autoscaler_without_metrics_says_so():
     assert autoscaling.of(DEPLOYMENT, [hpa([off])]).trouble == "off while the count is 0"
 
 
+@pytest.mark.parametrize(
+    ("said", "trouble"),
+    [
+        ("unable to get metrics for resource cpu: no metrics returned from resource metrics API",
+         "there are no metrics of the new pods yet"),
+        ("did not receive metrics for targeted pods (pods might be unready)",
+         "there are no metrics of the new pods yet"),
+        ("unable to fetch metrics from custom metrics API: no custom metrics API registered",
+         "unable to fetch metrics from custom metrics API: no custom metrics API registered"),
+    ],
+)  # fmt: skip
+def test_metrics_server_is_not_missing_where_it_has_nothing_yet(said, trouble):
+    condition = NO_METRICS | {"message": said}
+    assert autoscaling.of(DEPLOYMENT, [hpa([condition])]).trouble == trouble
+
+
 def test_kedas_autoscaler_is_named_as_its_scaled_object():
     keda = hpa(labels={"scaledobject.keda.sh/name": "iris"})
     assert autoscaling.of(DEPLOYMENT, [keda]).kind == "ScaledObject"
@@ -535,7 +550,7 @@ def test_the_way_back_is_to_the_revision_before():
     (command,) = rollingback.steps(deployed(runner), snapshot(), way, "eva@laptop")
     (applied,) = [json.loads(text) for text in command.stdin.split("\n---\n")]
     assert command.argv[5:] == (
-        "apply", "--server-side", "--field-manager=mlship", "--force-conflicts", "-f", "-",
+        "apply", "--server-side", "--field-manager=mlship", LIMIT, "--force-conflicts", "-f", "-",
     )  # fmt: skip
     assert applied["spec"]["template"]["spec"]["containers"][0]["image"] == "iris:1"
     assert "pod-template-hash" not in applied["spec"]["template"]["metadata"]["labels"]
@@ -557,10 +572,10 @@ def test_the_way_back_takes_over_first_what_others_added_to_the_pods():
         rollingback.back(deployed(None), found, way.replica_set),
     ):
         first, second = (command.argv[5:] for command in commands)
-        assert first[:5] == (
-            "patch", "deployment", "iris", "--type=json", "--field-manager=mlship"
+        assert first[:6] == (
+            "patch", "deployment", "iris", "--type=json", "--field-manager=mlship", LIMIT,
         )  # fmt: skip
-        _, owners = json.loads(first[5].removeprefix("--patch="))
+        _, owners = json.loads(first[6].removeprefix("--patch="))
         assert [each["manager"] for each in owners["value"]] == ["mlship"]
         assert second[:3] == ("apply", "--server-side", "--field-manager=mlship")
 
@@ -632,6 +647,28 @@ def test_the_revision_that_failed_is_marked():
         for cause in ("crash-loop", "late")
     ]
     assert not rollingback.mark(deployed(Recording(code=1)), before, failed), "one may not"
+
+
+class Slow(Recording):
+    """A runner whose kubectl does not answer in time."""
+
+    def ask(self, command, timeout=60):
+        self.asked.append(timeout)
+        raise ToolFailed(f"kubectl did not answer within {timeout} s")
+
+
+def test_a_mark_is_not_worth_the_way_back():
+    before = Snapshot.of("iris", [deployment(revision=1), replica_set(1, "iris:1")], NOW)
+    found, runner = snapshot(), Slow()
+    assert not rollingback.mark(deployed(runner), before, Moment(found, "failed", (LOOP,), 9))
+    found.newest["metadata"].setdefault("annotations", {})["mlship/failed"] = "probe"
+    rollingback.unmark(deployed(runner), found)
+    assert runner.asked == [10, 10]
+
+
+def test_a_rollback_where_the_cluster_does_not_answer():
+    with pytest.raises(ClusterError, match="does not answer"):
+        rollingback.find(deployed(Slow()), snapshot(), 1)
 
 
 def test_what_served_before_is_not_marked():
@@ -736,7 +773,7 @@ def test_an_autoscaler_goes_before_the_count_is_set():
     commands = scaling.steps(deployed(None), [ours], 0)
     assert [command.argv[5:] for command in commands] == [
         ("delete", "horizontalpodautoscaler.autoscaling", "iris", "--ignore-not-found",
-         "--cascade=foreground"),
+         "--cascade=foreground", "--timeout=60s", LIMIT),
         ("scale", "deployment/iris", "--replicas=0"),
     ]  # fmt: skip
 
@@ -946,11 +983,11 @@ def test_what_goes_what_stays_and_in_which_order():
     ]  # fmt: skip
     access = Access(Cluster("dev", "dev", "https://x", "ann"), TARGET, None)
     commands = [command.argv[5:] for command in undeploying.steps(found, access)]
+    gone = ("--ignore-not-found", "--cascade=foreground", "--timeout=600s", LIMIT)
     assert commands == [
-        ("delete", "horizontalpodautoscaler.autoscaling", "iris", "--ignore-not-found",
-         "--cascade=foreground"),
-        ("delete", "deployment.apps", "iris", "--ignore-not-found", "--cascade=foreground"),
-        ("delete", "service", "iris", "--ignore-not-found", "--cascade=foreground"),
-        ("delete", "configmap", "iris-mlship", "--ignore-not-found"),
-    ]  # fmt: skip
+        ("delete", "horizontalpodautoscaler.autoscaling", "iris", *gone),
+        ("delete", "deployment.apps", "iris", *gone),
+        ("delete", "service", "iris", *gone),
+        ("delete", "configmap", "iris-mlship", "--ignore-not-found", "--wait=false", LIMIT),
+    ]
     assert undeploying.of({}, []).is_empty and not found.is_empty

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mlship import config
-from mlship.cli import console
+from mlship.cli import changes, console, waiting
 from mlship.cli.delivery import Delivery
+from mlship.cluster import releasing, rollingback
 from mlship.cluster.access import Access
 from mlship.cluster.kubeconfig import Cluster
 from mlship.cluster.manifests import Release, Scaling
@@ -15,9 +16,10 @@ from mlship.cluster.preparing import Prepared
 from mlship.cluster.releasing import NOTHING, Before
 from mlship.cluster.rolling import Rolling, Superseded
 from mlship.commands.kubectl import Target
-from mlship.errors import ClusterError, UsageError
+from mlship.errors import ClusterError, ToolFailed, UsageError
 from mlship.project import Project
 from mlship.rollout.snapshot import REVISION, Snapshot
+from mlship.rollout.watching import Moment
 
 CONFIG = config.build(
     {"name": "iris", "python": "3.12", "model": {"file": "model/iris.onnx", "sha256": "a" * 64},
@@ -124,6 +126,32 @@ def test_stopped_where_nothing_answers(job, capsys, monkeypatch):
     with pytest.raises(KeyboardInterrupt), job.told():
         raise KeyboardInterrupt
     assert "The cluster's state is unknown: The cluster does not answer." in capsys.readouterr().err
+
+
+# What failed
+
+
+def test_the_cause_is_told_before_it_is_marked(job, capsys, monkeypatch):
+    monkeypatch.setattr(waiting, "watch", lambda *given, **named: Moment(snapshot(), "late", (), 9))
+    told = []
+    monkeypatch.setattr(
+        rollingback, "mark", lambda *given: told.append(capsys.readouterr().err) or False
+    )
+    monkeypatch.setattr(Delivery, "_go_back", lambda self: "went back")
+    with pytest.raises(ClusterError, match="Not deployed; went back"):
+        job.wait(3)
+    assert told[0].startswith("Failed: The rollout of iris did not finish within 3 s")
+
+
+def test_what_would_change_where_nobody_answers(job, monkeypatch):
+    class Slow:
+        def ask(self, command, timeout=60):
+            raise ToolFailed("kubectl did not answer within 60 s")
+
+    job.runner = Slow()
+    monkeypatch.setattr(releasing, "look", lambda *given: NOTHING)
+    with pytest.raises(ClusterError, match="The cluster does not answer"):
+        changes.show(job.prepared, WAY.target, job.runner, {}, as_json=False)
 
 
 # Somebody else

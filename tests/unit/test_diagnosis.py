@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlship.rollout import nodes
 from mlship.rollout.diagnosis import CAUSES, diagnose
 from mlship.rollout.snapshot import Snapshot
 from tests.support.rollouts import Recorded, moment, recorded
@@ -246,6 +247,74 @@ def test_nodes_that_nothing_adds_to_get_five_seconds():
     fixed = played.node()
     fixed["metadata"]["labels"] = labels
     assert certain_after(5, Recorded(cluster=[fixed]))
+
+
+GPU = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("toleration", "tolerates"),
+    [
+        ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}, True),
+        ({"key": "nvidia.com/gpu", "operator": "Equal", "value": "present"}, True),
+        ({"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}, True),
+        ({"operator": "Exists"}, True),
+        ({"key": "nvidia.com/gpu", "value": "other"}, False),
+        ({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "spot", "operator": "Exists"}, False),
+    ],
+)
+def test_what_a_pod_tolerates(toleration, tolerates):
+    pod = {"spec": {"tolerations": [toleration]}}
+    found = {"spec": {"taints": [GPU, {"key": "slow", "effect": "PreferNoSchedule"}]}}
+    assert nodes.untolerated(pod, found) == ([] if tolerates else [GPU])
+
+
+def asking(name, cluster, running, *, cpu=""):
+    """Return the trouble of a recorded pod on other nodes."""
+    found = moment(name)
+    for one in found.pod["spec"]["containers"] if cpu else []:
+        one["resources"]["requests"]["cpu"] = cpu
+    witness = Recorded(cluster=cluster, running=running)
+    return diagnose(found.snapshot(found.taken + LATER), witness)[0]
+
+
+def test_a_node_that_the_pod_does_not_tolerate_has_no_room_for_it():
+    role = "node-role.kubernetes.io/control-plane"
+    cluster = [played.node("cp1", role, cpu="4"), played.node("w1")]
+    running = [played.takes("w1", cpu="1500m"), played.takes("cp1", cpu="850m")]
+    found = asking("cpu", cluster, running, cpu="1")
+    assert found.what.endswith("w1, which has the most left, has 0.5 CPUs of 2 CPUs: 0.5 CPUs "
+                               "too few")  # fmt: skip
+    assert found.evidence[0].startswith("cp1 has room for another pod, but its taint keeps")
+    cluster.append(played.node("w2", "dedicated"))
+    found = asking("cpu", cluster, running, cpu="1")
+    assert found.what.startswith("w2 has room for another pod") and "dedicated" in found.next
+    elsewhere = played.node("w3", cpu="64")
+    elsewhere["spec"]["unschedulable"] = True
+    found = asking("cpu", [elsewhere, played.node("w1")], running, cpu="1")
+    assert found.next == "kubectl uncordon w3, once its maintenance is over"
+
+
+def test_a_taken_gpu_behind_a_taint():
+    """A free one would not be the pod's either, unless there are others to wait for."""
+    tainted = played.node("g1", "nvidia.com/gpu", gpu="1")
+    running = [played.takes("g1", gpu="1"), played.takes("g2", gpu="1")]
+    assert "its taint" in asking("gpu", [tainted, played.node("w1")], running).what
+    found = asking("gpu", [tainted, played.node("g2", gpu="1")], running)
+    assert found.what.endswith("g2 has 0 of 1 free")
+    assert found.next.startswith("wait for a free one")
+
+
+def test_a_taint_on_nodes_that_may_not_be_looked_at():
+    found = moment("gpu")
+    condition(found.pod, "PodScheduled")["message"] = (
+        "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, "
+        "1 node(s) had untolerated taint {nvidia.com/gpu: present}."
+    )
+    first = diagnose(found.snapshot(), Nobody())[0]
+    assert "by a taint (nvidia.com/gpu: present)" in first.what
+    assert first.next.startswith("add a toleration for it")
 
 
 @pytest.mark.parametrize("name", ["cpu", "quota"])

@@ -12,6 +12,7 @@ from mlship.runner import Command
 
 ROOT, FOLDER = Path("/projects/iris"), Path(".mlship/deploy-x")
 TEXT = "kind: Service\n"
+LIMIT = "--request-timeout=60s"
 TARGETS = [
     (kubectl.Target("kubectl", None, "ml"), ("kubectl", "--namespace", "ml")),
     (
@@ -41,11 +42,11 @@ def test_commands_with_a_target(target, start):
         stdin=TEXT,
     )  # fmt: skip
     assert kubectl.apply(target, TEXT) == expected(
-        "apply", "--server-side", "--field-manager=mlship", "-f", "-", stdin=TEXT
+        "apply", "--server-side", "--field-manager=mlship", LIMIT, "-f", "-", stdin=TEXT
     )
     assert kubectl.apply(target, TEXT, rehearse=True) == expected(
-        "apply", "--server-side", "--field-manager=mlship", "--dry-run=server", "-f", "-",
-        stdin=TEXT,
+        "apply", "--server-side", "--field-manager=mlship", LIMIT, "--dry-run=server", "-f",
+        "-", stdin=TEXT,
     )  # fmt: skip
     assert kubectl.get(target, ["service", "deployment.apps"]) == expected(
         "get", "service,deployment.apps", "--output", "json", "--show-managed-fields"
@@ -61,13 +62,16 @@ def test_commands_with_a_target(target, start):
         "get", "event,persistentvolumeclaim", "--output", "json"
     )
     assert kubectl.delete(target, "service", ["a", "b"]) == expected(
-        "delete", "service", "a", "b", "--ignore-not-found"
+        "delete", "service", "a", "b", "--ignore-not-found", "--wait=false", LIMIT
     )
-    assert kubectl.delete(target, "deployment.apps", ["iris"], cascade=True) == expected(
-        "delete", "deployment.apps", "iris", "--ignore-not-found", "--cascade=foreground"
-    )
+    for more, seconds in (({}, 60), ({"seconds": 600}, 600)):
+        found = kubectl.delete(target, "deployment.apps", ["iris"], cascade=True, **more)
+        assert found == expected(
+            "delete", "deployment.apps", "iris", "--ignore-not-found", "--cascade=foreground",
+            f"--timeout={seconds}s", LIMIT,
+        )  # fmt: skip
     assert kubectl.patch_json(target, "deployment", "iris", [{"op": "test"}]) == expected(
-        "patch", "deployment", "iris", "--type=json", "--field-manager=mlship",
+        "patch", "deployment", "iris", "--type=json", "--field-manager=mlship", LIMIT,
         '--patch=[{"op": "test"}]',
     )  # fmt: skip
     assert kubectl.scale(target, "iris", 4) == expected("scale", "deployment/iris", "--replicas=4")
@@ -97,11 +101,12 @@ def test_taking_over_and_handing_over():
     target = kubectl.Target("kubectl", "dev", "ml")
     forced = kubectl.apply(target, TEXT, force=True)
     assert forced.argv[5:] == (
-        "apply", "--server-side", "--field-manager=mlship", "--force-conflicts", "-f", "-",
+        "apply", "--server-side", "--field-manager=mlship", LIMIT, "--force-conflicts", "-f", "-",
     )  # fmt: skip
     handed = kubectl.hand_over_replicas(target, "iris", 4)
     assert handed.argv[5:] == (
-        "apply", "--server-side", "--field-manager=mlship-replicas", "--force-conflicts", "-f", "-",
+        "apply", "--server-side", "--field-manager=mlship-replicas", LIMIT, "--force-conflicts",
+        "-f", "-",
     )  # fmt: skip
     assert json.loads(handed.stdin) == {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "iris"},
@@ -114,8 +119,8 @@ def test_objects_are_applied_one_after_the_other():
     items = [{"kind": "A", "b": "line\nbreak"}, {"kind": "C"}]
     found = kubectl.apply_objects(target, items)
     assert found.argv == (
-        "kubectl", "--namespace", "ml", "apply", "--server-side", "--field-manager=mlship", "-f",
-        "-",
+        "kubectl", "--namespace", "ml", "apply", "--server-side", "--field-manager=mlship",
+        LIMIT, "-f", "-",
     )  # fmt: skip
     assert list(yaml.safe_load_all(found.stdin)) == items
     assert "--force-conflicts" in kubectl.apply_objects(target, items, force=True).argv

@@ -240,6 +240,15 @@ SAID = {
         "Error from server (TooManyRequests): the server has received too many requests and has "
         "asked us to try again later", "api-busy", "overloaded", "try again", "again in a minute",
     ),
+    "held": (
+        'scaledobject.keda.sh "iris" deleted\nerror: timed out waiting for the condition on '
+        "scaledobjects/iris", "not-removed", "The removal of scaledobjects/iris does not end",
+        "timed out", "kubectl --namespace ml get scaledobjects/iris --output yaml",
+    ),
+    "held-unnamed": (
+        "error: timed out waiting for the condition", "not-removed", "The removal of an object",
+        "timed out", "finalizers",
+    ),
     "etcd": (
         "Error from server: etcdserver: request timed out", "api-busy", "overloaded", "etcd",
         "again",

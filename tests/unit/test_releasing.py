@@ -12,7 +12,7 @@ from mlship.cluster.manifests import Release, Scaling
 from mlship.cluster.preparing import Prepared
 from mlship.cluster.releasing import NOTHING, Before
 from mlship.commands.kubectl import Target
-from mlship.errors import ClusterError
+from mlship.errors import ClusterError, ToolFailed
 from mlship.project import Project
 from mlship.rollout.snapshot import REVISION, Snapshot
 from mlship.runner import Result
@@ -21,9 +21,13 @@ TARGET = Target("kubectl", "dev", "ml")
 START = ("kubectl", "--context", "dev", "--namespace", "ml")
 # What was rendered, and confirmed.
 TEXT = "kind: Deployment\n"
-APPLY = ("apply", "--server-side", "--field-manager=mlship")
+LIMIT = "--request-timeout=60s"
+APPLY = ("apply", "--server-side", "--field-manager=mlship", LIMIT)
+FOREGROUND = ("--ignore-not-found", "--cascade=foreground", "--timeout=60s", LIMIT)
+AT_ONCE = ("--ignore-not-found", "--wait=false", LIMIT)
 HAND_OVER = (
-    "apply", "--server-side", "--field-manager=mlship-replicas", "--force-conflicts", "-f", "-",
+    "apply", "--server-side", "--field-manager=mlship-replicas", LIMIT, "--force-conflicts",
+    "-f", "-",
 )  # fmt: skip
 CONFIG = config.build(
     {"name": "iris", "python": "3.12", "model": {"file": "model/iris.onnx", "sha256": "a" * 64},
@@ -115,8 +119,7 @@ def test_a_fixed_count_takes_the_autoscaler_away_first():
     live = before(deployment(), HPA, members=[HPA, SERVICE], scalers=[HPA])
     found = releasing.steps(prepared(deployment(count=4)), live, TARGET, force=False)
     assert words(found)[1:] == [
-        ("delete", "horizontalpodautoscaler.autoscaling", "iris", "--ignore-not-found",
-         "--cascade=foreground"),
+        ("delete", "horizontalpodautoscaler.autoscaling", "iris", *FOREGROUND),
         (*APPLY, "-f", "-"),
     ]  # fmt: skip
     keda = item("ScaledObject", version="keda.sh/v1alpha1")
@@ -124,7 +127,7 @@ def test_a_fixed_count_takes_the_autoscaler_away_first():
         prepared(deployment(count=4)), replace(live, scalers=[keda]), TARGET, force=False
     )
     assert words(found)[1] == (
-        "delete", "scaledobject.keda.sh", "iris", "--ignore-not-found", "--cascade=foreground",
+        "delete", "scaledobject.keda.sh", "iris", *FOREGROUND,
     )  # fmt: skip
 
 
@@ -183,13 +186,13 @@ def test_removal():
     items = [item("Service", "b"), item("ConfigMap", "x"), item("Service", "a"),
              item("Ingress", "i", "networking.k8s.io/v1")]  # fmt: skip
     assert words(releasing.removal(items, TARGET)) == [
-        ("delete", "configmap", "x", "--ignore-not-found"),
-        ("delete", "ingress.networking.k8s.io", "i", "--ignore-not-found"),
-        ("delete", "service", "a", "b", "--ignore-not-found"),
+        ("delete", "configmap", "x", *AT_ONCE),
+        ("delete", "ingress.networking.k8s.io", "i", *AT_ONCE),
+        ("delete", "service", "a", "b", *AT_ONCE),
     ]
     (last,) = releasing.removal([item("Deployment", "a", "apps/v1")], TARGET, cascade=True)
     assert last.argv[5:] == (
-        "delete", "deployment.apps", "a", "--ignore-not-found", "--cascade=foreground",
+        "delete", "deployment.apps", "a", *FOREGROUND,
     )  # fmt: skip
     assert releasing.removal([], TARGET) == []
 
@@ -214,7 +217,7 @@ def test_back_to_what_was():
     found = goingback.way_back(release, live, now(), TARGET)
     assert words(found) == [
         (*APPLY, "--force-conflicts", "-f", "-"),
-        ("delete", "ingress", "new", "--ignore-not-found"),
+        ("delete", "ingress", "new", *AT_ONCE),
     ]
     again = sent(found[0])
     assert [applyset.key(each) for each in again] == [
@@ -230,7 +233,7 @@ def test_back_without_the_right_to_see_what_was_there():
     live = replace(before(deployment()), unread=frozenset({"ingresses.networking.k8s.io"}))
     made = [item("Ingress", "new", "networking.k8s.io/v1"), item("Service", "new")]
     found = goingback.way_back(prepared(deployment("r.io/iris:2"), *made), live, now(), TARGET)
-    assert words(found)[1:] == [("delete", "service", "new", "--ignore-not-found")]
+    assert words(found)[1:] == [("delete", "service", "new", *AT_ONCE)]
 
 
 def test_back_from_a_fixed_count_to_the_autoscaler():
@@ -322,10 +325,9 @@ def test_back_from_the_autoscaler_to_a_fixed_count():
     release = prepared(deployment(), HPA, SERVICE)
     found = goingback.way_back(release, live, now(count=3, manager="hpa"), TARGET)
     assert words(found) == [
-        ("delete", "horizontalpodautoscaler.autoscaling", "iris", "--ignore-not-found",
-         "--cascade=foreground"),
+        ("delete", "horizontalpodautoscaler.autoscaling", "iris", *FOREGROUND),
         (*APPLY, "--force-conflicts", "-f", "-"),
-        ("delete", "service", "iris", "--ignore-not-found"),
+        ("delete", "service", "iris", *AT_ONCE),
     ]  # fmt: skip
     assert sent(found[1])[0]["spec"]["replicas"] == 2
 
@@ -336,7 +338,7 @@ def test_back_from_keda_to_the_autoscaler():
     live = before(deployment(count=2, manager="hpa"), scalers=[HPA])
     found = goingback.way_back(prepared(deployment(), keda), live, now(count=2), TARGET)
     assert words(found) == [
-        ("delete", "scaledobject.keda.sh", "iris", "--ignore-not-found", "--cascade=foreground"),
+        ("delete", "scaledobject.keda.sh", "iris", *FOREGROUND),
         (*APPLY, "--force-conflicts", "-f", "-"),
     ]
     assert [each["kind"] for each in sent(found[1])] == ["Deployment", "HorizontalPodAutoscaler"]
@@ -428,6 +430,15 @@ def test_a_rehearsal_that_fails(count, answers, what):
     assert caught.value.what.startswith(what)
 
 
+def test_a_rehearsal_that_nobody_answers():
+    class Slow:
+        def ask(self, command, timeout=60):
+            raise ToolFailed("kubectl did not answer within 60 s")
+
+    with pytest.raises(ClusterError, match="The cluster does not answer"):
+        releasing.rehearse(prepared(deployment()), NOTHING, TARGET, Slow(), force=False)
+
+
 def test_run_stops_at_the_first_that_fails():
     lines = []
     commands = releasing.removal([item("A"), item("B"), item("C")], TARGET)
@@ -435,6 +446,17 @@ def test_run_stops_at_the_first_that_fails():
     with pytest.raises(ClusterError):
         releasing.run(commands, TARGET, says, lines.append)
     assert (len(says.asked), lines) == (2, ["a deleted"])
+
+
+@pytest.mark.parametrize("done", ['x "iris" deleted', 'x "iris" deleted from ml namespace'])
+def test_a_removal_that_does_not_end(done):
+    """Its finalizer is KEDA's, say, which is down."""
+    waits = f"{done}\nerror: timed out waiting for the condition on x/iris\n"
+    lines = []
+    with pytest.raises(ClusterError, match="x/iris does not end: see its finalizers"):
+        releasing.run(releasing.removal([HPA], TARGET), TARGET, Says(Result(1, waits, "")),
+                      lines.append)  # fmt: skip
+    assert lines == [done]
 
 
 FORBIDDEN = Result(

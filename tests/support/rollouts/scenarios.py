@@ -173,6 +173,15 @@ def gpu_taken() -> Scenario:
     return Scenario("unschedulable", found, witness, says, False)
 
 
+def gpu_kept() -> Scenario:
+    cluster = [node("g1", "nvidia.com/gpu", gpu="1"), node("w1")]
+    found = moment("gpu")
+    witness = Recorded(cluster=cluster, running=[takes("w1", cpu="1")])
+    fix = "{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}"
+    says = ("g1 has nvidia.com/gpu, but its taint keeps these pods off", "Insufficient", fix)
+    return Scenario("unschedulable", found, witness, says, False)
+
+
 def disk_pressure() -> Scenario:
     taint = "node.kubernetes.io/disk-pressure"
     found, witness = _unscheduled(f"1 node(s) had untolerated taint {{{taint}: }}")
@@ -298,7 +307,8 @@ def large_image() -> Scenario:
 
 BY_HAND: dict[str, Callable[[], Scenario]] = {
     "tainted": tainted, "tainted-unnamed": tainted_unnamed, "crowded": crowded,
-    "counted": counted, "gpu-taken": gpu_taken, "disk-pressure": disk_pressure,
+    "counted": counted, "gpu-taken": gpu_taken, "gpu-kept": gpu_kept,
+    "disk-pressure": disk_pressure,
     "not-ready-nodes": not_ready_nodes, "evicted-twice": evicted_twice,
     "worker-killed": worker_killed, "too-little-to-start": too_little_to_start,
     "checksum-tool": checksum_tool, "no-model-file": no_model_file, "held-volume": held_volume,
