@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -59,6 +61,19 @@ def as_values(error: MlshipError) -> dict[str, Any]:
     return {
         "what": error.what, "why": error.why, "next": error.next, "exit_code": error.exit_code,
     } | ({"cause": cause} if cause else {})  # fmt: skip
+
+
+@contextmanager
+def told(outcome: dict[str, Any], *, as_json: bool) -> Iterator[None]:
+    """With ``--json``, print what came of a command, also where it failed: then with the error."""
+    try:
+        yield
+    except MlshipError as error:
+        outcome["error"] = as_values(error)
+        raise
+    finally:
+        if as_json:
+            print_json(outcome)
 
 
 def print_failure(error: MlshipError) -> None:

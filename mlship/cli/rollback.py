@@ -46,7 +46,6 @@ def rollback(
 
     from mlship.cli import console, reach, rollout_view, waiting
     from mlship.cluster import releasing, rollingback
-    from mlship.errors import MlshipError
     from mlship.person import me
     from mlship.rollout.snapshot import revision
 
@@ -70,7 +69,7 @@ def rollback(
     before = found.look()
     steps = rollingback.steps(found, before, way, me())
     releasing.run(steps, found.target, found.runner, lambda line: None)
-    try:
+    with console.told(outcome, as_json=as_json):
         last = waiting.watch(found, f"Going back to {way.image_then}", timeout, before=before)
         outcome |= rollout_view.standing(last.snapshot) | {"seconds": round(last.seconds, 1)}
         if last.verdict != "done":
@@ -80,12 +79,6 @@ def rollback(
         if last.snapshot.wanted:
             _prove(found, f"Revision {way.wanted} is back, but does not answer")
         outcome |= {"ok": True, "answers": bool(last.snapshot.wanted)}
-    except MlshipError as error:
-        outcome["error"] = console.as_values(error)
-        raise
-    finally:
-        if as_json:
-            console.print_json(outcome)
     number = revision(last.snapshot.deployment)
     answers = "and answers" if outcome["answers"] else "and has no pods: mlship scale N"
     console.out.print(

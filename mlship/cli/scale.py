@@ -38,7 +38,6 @@ def scale(
 
     from mlship.cli import console, reach, rollout_view, waiting
     from mlship.cluster import autoscaling, releasing, scaling
-    from mlship.errors import MlshipError
 
     found = reach.deployed(project, env, context, namespace, as_json=as_json, verbose=verbose)
     before = found.look()
@@ -62,7 +61,7 @@ def scale(
     outcome: dict[str, Any] = {
         "ok": False, "from": before.wanted, "replicas": count, "waited": wait, "removed": removed,
     }  # fmt: skip
-    try:
+    with console.told(outcome, as_json=as_json):
         if wait:
             title = f"Scaling {found.name} from {before.wanted} to {count}"
             last = waiting.watch(
@@ -73,12 +72,6 @@ def scale(
                 outcome["troubles"] = waiting.troubles(last, deploys=False)
                 raise waiting.failure(found.name, last, timeout, deploys=False)
         outcome["ok"] = True
-    except MlshipError as error:
-        outcome["error"] = console.as_values(error)
-        raise
-    finally:
-        if as_json:
-            console.print_json(outcome)
     serving = {0: "no pod serves", 1: "1 pod serves"}.get(count, f"{count} pods serve")
     ending = serving if wait else "not waited for"
     console.out.print(
