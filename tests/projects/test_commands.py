@@ -144,9 +144,10 @@ def test_deploy_dry_run(project, kubectl_only):
     image = kinds["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"]
     assert re.fullmatch(rf"{project.name}:0\.1\.0-[0-9a-f]{{8}}", image)
     commands = [line[2:] for line in done.stdout.splitlines() if line.startswith("# kubectl")]
+    how = "--server-side --field-manager=mlship --request-timeout=60s -f -"
     assert commands == [
-        "kubectl --namespace default apply --server-side --field-manager=mlship -f -",
-        "kubectl --namespace default apply --server-side --field-manager=mlship -f -",
+        f"kubectl --namespace default apply {how}",
+        f"kubectl --namespace default apply {how}",
         f"kubectl --namespace default rollout status deployment/{project.name} --timeout=300s",
     ]
 
