@@ -42,6 +42,19 @@ def main() -> None:
                 next="run it again with MLSHIP_TRACEBACK=1 and report what it prints",
             )
         )
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write what is left to be written, while it can still be told that it was not."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would try once more at its end, and print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # that is `mlship status | head`
+            _fail(MlshipError(f"{error.strerror}: stdout", next="check the disk and its rights"))
 
 
 def _hang_up(*_: object) -> None:

@@ -40,8 +40,12 @@ def pytest_runtest_protocol(item):
 
 @pytest.fixture(scope="session", autouse=True)
 def _path():
-    """The programs that were installed with the tests come first, kubectl above all."""
+    """The programs that were installed with the tests come first, kubectl above all.
+
+    What they print waits in a buffer, as it does for users.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         yield
 

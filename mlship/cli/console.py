@@ -52,7 +52,8 @@ def print_json(value: Any) -> None:
     import json
 
     _owes_json = False
-    print(json.dumps(value, indent=2))
+    # At once: a command that lasts, such as open, may have a program waiting for it.
+    print(json.dumps(value, indent=2), flush=True)
 
 
 def as_values(error: MlshipError) -> dict[str, Any]:

@@ -407,6 +407,15 @@ def test_closed_pipe(tmp_path):
     assert done.stderr == ""
 
 
+def test_a_full_disk_behind_stdout(tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [*MLSHIP, "--version"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "Error: No space left on device: stdout"
+
+
 def test_a_model_that_was_replaced_by_hand_is_not_labelled_as_the_former(mlship, project):
     docker = write_docker(project.parent / "bin" / "docker", "28.0.1", buildx=True)
     (project / "model" / "iris.onnx").write_text("other weights")
