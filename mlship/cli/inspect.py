@@ -26,8 +26,6 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
     """Show what a model takes and answers, without running it."""
-    import json
-
     from mlship import inspection, trust
     from mlship.cli import console
 
@@ -37,7 +35,7 @@ def inspect(
 
         card = refine(card, sample, target)
     if as_json:
-        print(json.dumps(card.as_json(), indent=2))
+        console.print_json(card.as_json())
     else:
         _show(card)
     for warning in card.warnings:
